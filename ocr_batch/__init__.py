@@ -1,0 +1,1 @@
+"""Batch OCR: a folder of scanned pages in, text and CSV per page out."""

@@ -1,0 +1,1 @@
+"""A page becomes files, one writer a format."""

@@ -1,0 +1,1 @@
+"""A line becomes candidate characters and their 56x56 crops."""
