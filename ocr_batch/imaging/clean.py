@@ -1,0 +1,219 @@
+"""Clean a page: level its paper, tell ink from paper, drop scanner borders and long rules."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = [
+    "binarise",
+    "is_reversed",
+    "level_background",
+    "remove_borders",
+    "remove_rules",
+    "sauvola_threshold",
+]
+
+Grey = NDArray[np.uint8]
+Mask = NDArray[np.bool_]
+
+# Sauvola's parameters (Sauvola and Pietikäinen, 2000), for paper levelled to 255.
+_SAUVOLA_K = 0.28
+_SAUVOLA_RANGE = 128.0
+
+
+def is_reversed(grey: Grey) -> bool:
+    """Tell whether a page is light text on a dark ground.
+
+    Parameters
+    ----------
+    grey : ndarray of uint8, shape (H, W)
+
+    Returns
+    -------
+    bool
+        True when more than 60 % of the page, its outer twentieth left out, is on the dark side
+        of Otsu's threshold and the two sides are far apart.
+    """
+    rows, columns = grey.shape[0] // 20, grey.shape[1] // 20
+    inner = grey[rows : grey.shape[0] - rows or None, columns : grey.shape[1] - columns or None]
+    step = max(1, min(inner.shape) // 400)
+    sample = np.ascontiguousarray(inner[::step, ::step])
+    threshold, _ = cv2.threshold(sample, 0, 255, cv2.THRESH_BINARY | cv2.THRESH_OTSU)
+    dark = sample <= threshold
+    share = float(dark.mean())
+    if share <= 0.6 or share == 1.0:
+        return False
+    return float(sample[~dark].mean()) - float(sample[dark].mean()) > 60
+
+
+def level_background(grey: Grey) -> Grey:
+    """Divide a page by its paper, so that paper becomes 255 everywhere.
+
+    Parameters
+    ----------
+    grey : ndarray of uint8, shape (H, W)
+        Dark ink on lighter paper.
+
+    Returns
+    -------
+    ndarray of uint8, shape (H, W)
+        Paper near 255; the darkest hundredth of the ink is stretched to 0.
+    """
+    height, width = grey.shape
+    factor = max(1, min(8, min(height, width) // 16))
+    small = cv2.resize(
+        grey,
+        (max(1, width // factor), max(1, height // factor)),
+        interpolation=cv2.INTER_AREA,
+    )
+    # A closing wider than any letter leaves the paper; the median takes away its steps.
+    size = max(3, round(min(small.shape) / 24) | 1)
+    kernel = cv2.getStructuringElement(cv2.MORPH_RECT, (size, size))
+    paper = cv2.morphologyEx(small, cv2.MORPH_CLOSE, kernel)
+    paper = cv2.medianBlur(paper, min(size, 31) | 1)
+    paper = cv2.blur(paper, (size, size))
+    paper = cv2.resize(np.maximum(paper, 16), (width, height), interpolation=cv2.INTER_LINEAR)
+    levelled = cv2.divide(grey, paper, scale=255)
+    histogram = np.bincount(levelled.ravel()[:: max(1, levelled.size // 500_000)], minlength=256)
+    ink = histogram[:200]
+    if ink.sum() == 0:
+        return np.asarray(levelled, np.uint8)
+    black = int(np.searchsorted(np.cumsum(ink), 0.2 * ink.sum()))
+    black = min(black, 140)
+    table = np.clip((np.arange(256) - black) * (255.0 / (255 - black)), 0, 255)
+    return np.asarray(cv2.LUT(levelled, table.astype(np.uint8)), np.uint8)
+
+
+def sauvola_threshold(grey: Grey, window: int, k: float = _SAUVOLA_K) -> Grey:
+    """Compute Sauvola's local threshold at half resolution.
+
+    Parameters
+    ----------
+    grey : ndarray of uint8, shape (H, W)
+    window : int
+        Side of the square window, in pixels of `grey`; about three x-heights.
+    k : float
+        Sauvola's sensitivity.
+
+    Returns
+    -------
+    ndarray of uint8, shape (H, W)
+        A pixel is ink when it is at or below its threshold.
+
+    References
+    ----------
+    J. Sauvola, M. Pietikäinen, "Adaptive document image binarization", 2000.
+    """
+    height, width = grey.shape
+    half = cv2.resize(
+        grey, (max(1, width // 2), max(1, height // 2)), interpolation=cv2.INTER_AREA
+    ).astype(np.float32)
+    size = (max(3, (window // 2) | 1),) * 2
+    mean = cv2.boxFilter(half, cv2.CV_32F, size, borderType=cv2.BORDER_REPLICATE)
+    variance = cv2.sqrBoxFilter(half, cv2.CV_32F, size, borderType=cv2.BORDER_REPLICATE)
+    variance -= mean * mean
+    deviation = cv2.sqrt(np.maximum(variance, 0, out=variance))
+    threshold = mean * (1 + k * (deviation / _SAUVOLA_RANGE - 1))
+    # Even paper has no ink however low the contrast: keep the threshold well under white.
+    small = np.clip(threshold, 0, 224).astype(np.uint8)
+    return np.asarray(
+        cv2.resize(small, (width, height), interpolation=cv2.INTER_LINEAR), np.uint8
+    )
+
+
+def binarise(grey: Grey, window: int) -> Mask:
+    """Tell ink from paper by Sauvola's threshold.
+
+    Parameters
+    ----------
+    grey : ndarray of uint8, shape (H, W)
+        A levelled page.
+    window : int
+        Side of the window in pixels; about three x-heights.
+
+    Returns
+    -------
+    ndarray of bool, shape (H, W)
+        True is ink.
+    """
+    return np.asarray(grey <= sauvola_threshold(grey, window), np.bool_)
+
+
+def _rule_pixels(ink: Grey, length: int, thickness: int, *, vertical: bool) -> Grey:
+    shape = (1, length) if vertical else (length, 1)
+    runs = cv2.morphologyEx(ink, cv2.MORPH_OPEN, cv2.getStructuringElement(cv2.MORPH_RECT, shape))
+    if not runs.any():
+        return runs
+    # A thick bar is not a rule: what survives an opening across is given back.
+    across = (thickness + 1, 1) if vertical else (1, thickness + 1)
+    thick = cv2.morphologyEx(
+        runs, cv2.MORPH_OPEN, cv2.getStructuringElement(cv2.MORPH_RECT, across)
+    )
+    return np.asarray(cv2.subtract(runs, thick), np.uint8)
+
+
+def remove_rules(ink: Mask, x_height: float) -> tuple[Mask, Mask]:
+    """Take long thin rules, underlines and box sides out of the ink.
+
+    Letters that a rule crosses or touches keep their strokes: a column of the rule goes only
+    where no ink continues on either side of it, and keeps its ink where a stroke passes through.
+
+    Parameters
+    ----------
+    ink : ndarray of bool, shape (H, W)
+    x_height : float
+        The page's x-height in pixels.
+
+    Returns
+    -------
+    cleaned : ndarray of bool, shape (H, W)
+    rules : ndarray of bool, shape (H, W)
+        What was taken away.
+    """
+    page = ink.view(np.uint8)
+    thickness = max(3, round(0.35 * x_height))
+    removed = np.zeros_like(page)
+    for vertical, length in ((False, 4.0), (True, 5.5)):
+        rule = _rule_pixels(page, max(12, round(length * x_height)), thickness, vertical=vertical)
+        if not rule.any():
+            continue
+        # The rule's rim: one pixel across, so that no fringe stays behind.
+        grow = cv2.getStructuringElement(cv2.MORPH_RECT, (3, 1) if vertical else (1, 3))
+        rule = cv2.bitwise_and(cv2.dilate(rule, grow), page)
+        rest = cv2.subtract(page, rule)
+        # A stroke passes through where ink stands on both sides: closing across the rule.
+        reach = 2 * thickness + 3
+        across = (reach, 1) if vertical else (1, reach)
+        joined = cv2.morphologyEx(
+            rest, cv2.MORPH_CLOSE, cv2.getStructuringElement(cv2.MORPH_RECT, across)
+        )
+        removed |= cv2.subtract(rule, joined)
+    rules = removed.view(np.bool_)
+    return ink & ~rules, rules
+
+
+def remove_borders(
+    labels: NDArray[np.int32], boxes: NDArray[np.int32], x_height: float
+) -> NDArray[np.bool_]:
+    """Find the components that are the scanner's dark border.
+
+    Parameters
+    ----------
+    labels : ndarray of int32, shape (H, W)
+        Component numbers from 1; 0 is paper.
+    boxes : ndarray of int32, shape (N, 4)
+        left, top, width, height of components 1..N.
+    x_height : float
+        The page's x-height in pixels.
+
+    Returns
+    -------
+    ndarray of bool, shape (N,)
+        True for a component that touches the page's edge and is larger than a letter.
+    """
+    height, width = labels.shape
+    left, top, wide, high = boxes.T
+    touches = (left <= 1) | (top <= 1) | (left + wide >= width - 1) | (top + high >= height - 1)
+    return np.asarray(touches & (np.maximum(wide, high) > 3.0 * x_height), np.bool_)

@@ -1,0 +1,395 @@
+"""Gather components into text lines and fit each line's baseline and x-height."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.sparse import coo_matrix
+from scipy.sparse.csgraph import connected_components
+
+from ocr_batch.layout.components import Components, Neighbours
+
+__all__ = ["Lines", "find_lines", "find_phrases", "link_neighbours"]
+
+# In x-heights, unless a ratio.
+_WORD_GAP = 1.9
+_LINK_OVERLAP = 0.5
+_LEVEL = 0.4
+_SMALL = 0.55
+_TALL = 3.2
+_ASCENDER_RATIOS = (1.22, 1.85)
+
+
+@dataclass(frozen=True)
+class Lines:
+    """Text lines of a page, in no particular order.
+
+    Attributes
+    ----------
+    line_of : ndarray of int32, shape (N,)
+        Line of each component, -1 for none.
+    box : ndarray of float64, shape (L, 4)
+        left, top, right, bottom of each line's components, in pixels.
+    origin : ndarray of float64, shape (L,)
+        Column from which the baseline's x counts.
+    baseline : ndarray of float64, shape (L, 3)
+        Coefficients c of y = c0 + c1 x + c2 x².
+    x_height : ndarray of float64, shape (L,)
+        In pixels.
+    sure : ndarray of bool, shape (L,)
+        Whether the x-height rests on the line's own evidence.
+    """
+
+    line_of: NDArray[np.int32]
+    box: NDArray[np.float64]
+    origin: NDArray[np.float64]
+    baseline: NDArray[np.float64]
+    x_height: NDArray[np.float64]
+    sure: NDArray[np.bool_]
+
+    def __len__(self) -> int:
+        return len(self.box)
+
+
+def _groups(count: int, first: NDArray[np.int32], second: NDArray[np.int32]) -> NDArray[np.int32]:
+    graph = coo_matrix((np.ones(len(first), np.int8), (first, second)), shape=(count, count))
+    return np.asarray(connected_components(graph, directed=False)[1], np.int32)
+
+
+def link_neighbours(
+    components: Components, neighbours: Neighbours, x_height: float
+) -> tuple[NDArray[np.bool_], NDArray[np.float64]]:
+    """Tell which neighbours stand on one line, and how far apart they are.
+
+    Parameters
+    ----------
+    components : Components
+    neighbours : Neighbours
+    x_height : float
+
+    Returns
+    -------
+    level : ndarray of bool, shape (P,)
+    gap : ndarray of float64, shape (P,)
+        Pixels between the two boxes; negative where they overlap.
+    """
+    a, b = neighbours.first, neighbours.second
+    top = np.maximum(components.top[a], components.top[b])
+    bottom = np.minimum(components.bottom[a], components.bottom[b])
+    height_a, height_b = components.height[a], components.height[b]
+    shorter = np.minimum(height_a, height_b)
+    taller = np.maximum(height_a, height_b)
+    overlap = (bottom - top) / np.maximum(1, shorter)
+    feet = np.abs(components.bottom[a] - components.bottom[b])
+    # Letters of one line overlap by most of the smaller; feet that stand level, or a descender.
+    level = (overlap >= _LINK_OVERLAP) & (feet <= np.maximum(0.75 * x_height, 0.45 * taller))
+    level &= taller <= np.maximum(3.0 * shorter, 2.2 * x_height)
+    gap = (components.left[b] - components.right[a]).astype(np.float64)
+    return level, gap
+
+
+def find_phrases(
+    components: Components,
+    body: NDArray[np.bool_],
+    neighbours: Neighbours,
+    x_height: float,
+) -> NDArray[np.float64]:
+    """Gather letters across ordinary word gaps.
+
+    Returns
+    -------
+    ndarray of float64, shape (K, 4)
+        left, top, right, bottom of each phrase.
+    """
+    level, gap = link_neighbours(components, neighbours, x_height)
+    size = np.maximum(
+        np.minimum(
+            components.height[neighbours.first], components.height[neighbours.second]
+        ).astype(np.float64),
+        x_height,
+    )
+    near = level & (gap < _WORD_GAP * np.minimum(size, 2.5 * x_height))
+    group = _groups(len(components), neighbours.first[near], neighbours.second[near])
+    return _boxes_of(components, np.where(body, group, -1))[1]
+
+
+def _boxes_of(
+    components: Components, group: NDArray[np.int32]
+) -> tuple[NDArray[np.int32], NDArray[np.float64]]:
+    """Renumber groups 0..L-1 (dropping -1) and return their boxes."""
+    member = group >= 0
+    names, inverse = np.unique(group[member], return_inverse=True)
+    number = np.full(len(group), -1, np.int32)
+    number[member] = inverse
+    box = np.empty((len(names), 4))
+    box[:, :2], box[:, 2:] = np.inf, -np.inf
+    np.minimum.at(box[:, 0], inverse, components.left[member])
+    np.minimum.at(box[:, 1], inverse, components.top[member])
+    np.maximum.at(box[:, 2], inverse, components.right[member])
+    np.maximum.at(box[:, 3], inverse, components.bottom[member])
+    return number, box
+
+
+def _crosses(
+    components: Components, neighbours: Neighbours, gutters: NDArray[np.float64]
+) -> NDArray[np.bool_]:
+    """Tell which pairs look at each other across a gutter."""
+    a, b = neighbours.first, neighbours.second
+    crossing = np.zeros(len(a), np.bool_)
+    centre = (components.top[a] + components.bottom[a] + components.top[b] + components.bottom[b]) / 4
+    centre_a = components.left[a] + components.width[a] / 2
+    centre_b = components.left[b] + components.width[b] / 2
+    for x0, y0, x1, y1 in gutters:
+        middle = (x0 + x1) / 2
+        crossing |= (centre > y0) & (centre < y1) & (centre_a < middle) & (centre_b > middle)
+    return crossing
+
+
+def find_lines(
+    components: Components,
+    body: NDArray[np.bool_],
+    neighbours: Neighbours,
+    gutters: NDArray[np.float64],
+    x_height: float,
+    dirt: NDArray[np.bool_],
+) -> Lines:
+    """Gather letters into lines; small marks join the line whose band they stand in.
+
+    Parameters
+    ----------
+    components : Components
+    body : ndarray of bool, shape (N,)
+        Letter-sized components, between which `neighbours` were found.
+    neighbours : Neighbours
+    gutters : ndarray of float64, shape (G, 4)
+        No line crosses one.
+    x_height : float
+        The page's, in pixels.
+    dirt : ndarray of bool, shape (N,)
+        Components that join no line.
+
+    Returns
+    -------
+    Lines
+    """
+    level, gap = link_neighbours(components, neighbours, x_height)
+    a, b = neighbours.first, neighbours.second
+    similar = np.maximum(components.height[a], components.height[b]) <= 2.6 * np.minimum(
+        components.height[a], components.height[b]
+    )
+    linked = level & ~_crosses(components, neighbours, gutters)
+    linked &= (gap < _WORD_GAP * 2 * x_height) | similar
+    group = _groups(len(components), a[linked], b[linked])
+    line_of, box = _boxes_of(components, np.where(body, group, -1))
+    if not len(box):
+        empty = np.zeros(0)
+        return Lines(line_of, box, empty, np.zeros((0, 3)), empty, empty.astype(np.bool_))
+    line_of = _merge_fragments(components, line_of, x_height, gutters)
+    line_of, box = _boxes_of(components, line_of)
+    baseline = _fit_baselines(components, line_of, box, x_height)
+    heights, sure = _fit_x_heights(components, line_of, box, baseline, x_height)
+    origin = box[:, 0].copy()
+    line_of = _attach_small(components, line_of, box, baseline, heights, dirt, gutters)
+    kept = np.unique(line_of[line_of >= 0])
+    line_of, box = _boxes_of(components, line_of)
+    return Lines(line_of, box, origin[kept], baseline[kept], heights[kept], sure[kept])
+
+
+def _merge_fragments(
+    components: Components,
+    line_of: NDArray[np.int32],
+    x_height: float,
+    gutters: NDArray[np.float64],
+) -> NDArray[np.int32]:
+    """Join lines that lie on one another: fragments a tall neighbour or dirt kept apart."""
+    _, box = _boxes_of(components, line_of)
+    count = len(box)
+    if count < 2 or count > 3000:
+        return line_of
+    feet = np.array(
+        [np.median(components.bottom[line_of == k]) for k in range(count)]
+    )
+    tall = np.array([np.median(components.height[line_of == k]) for k in range(count)])
+    level = np.abs(feet[:, None] - feet[None, :]) < _LEVEL * x_height
+    overlap = np.minimum(box[:, None, 3], box[None, :, 3]) - np.maximum(
+        box[:, None, 1], box[None, :, 1]
+    )
+    level &= overlap > 0.55 * np.minimum(tall[:, None], tall[None, :])
+    ratio = tall[:, None] / tall[None, :]
+    level &= (ratio < 1.9) & (ratio > 1 / 1.9)
+    apart = np.maximum(box[:, None, 0], box[None, :, 0]) - np.minimum(
+        box[:, None, 2], box[None, :, 2]
+    )
+    level &= apart < 4.0 * x_height
+    for x0, y0, x1, y1 in gutters:
+        middle = (x0 + x1) / 2
+        centre = (box[:, 1] + box[:, 3]) / 2
+        at = (centre > y0) & (centre < y1)
+        left = at & ((box[:, 0] + box[:, 2]) / 2 < middle)
+        right = at & ((box[:, 0] + box[:, 2]) / 2 > middle)
+        level &= ~(left[:, None] & right[None, :]) & ~(right[:, None] & left[None, :])
+    i, j = np.nonzero(np.triu(level, 1))
+    group = _groups(count, i.astype(np.int32), j.astype(np.int32))
+    return np.where(line_of >= 0, group[line_of], -1).astype(np.int32)
+
+
+def _fit_baselines(
+    components: Components,
+    line_of: NDArray[np.int32],
+    box: NDArray[np.float64],
+    x_height: float,
+) -> NDArray[np.float64]:
+    """Fit the feet of each line's letters; descenders and dirt are trimmed away."""
+    coefficients = np.zeros((len(box), 3))
+    order = np.argsort(line_of, kind="stable")
+    start = np.searchsorted(line_of[order], np.arange(len(box)))
+    stop = np.searchsorted(line_of[order], np.arange(len(box)), side="right")
+    for line in range(len(box)):
+        members = order[start[line] : stop[line]]
+        x = components.left[members] + components.width[members] / 2 - box[line, 0]
+        y = components.bottom[members].astype(np.float64)
+        coefficients[line] = _fit_baseline(x, y, components.height[members], x_height)
+    return coefficients
+
+
+def _fit_baseline(
+    x: NDArray[np.float64], y: NDArray[np.float64], height: NDArray[np.int32], x_height: float
+) -> NDArray[np.float64]:
+    unit = float(np.median(height)) if len(height) < 4 else max(float(np.median(height)), 4.0)
+    unit = min(unit, 3 * x_height)
+    if len(x) < 4:
+        # Too few to tell a descender: the higher foot is the safer baseline.
+        return np.array([float(np.median(y)), 0.0, 0.0])
+    fit = np.array([_densest(y, 0.12 * unit), 0.0, 0.0])
+    span = float(x.max() - x.min())
+    degrees = (0, 1, 1, 1) if span < 25 * unit else (0, 1, 1, 2, 2)
+    tolerance = 0.3 * unit + 0.004 * span
+    for degree in degrees:
+        residual = y - np.polynomial.polynomial.polyval(x, fit)
+        keep = np.abs(residual) < tolerance
+        if keep.sum() < max(3 + degree, 0.3 * len(x)) or np.ptp(x[keep]) < 4 * unit:
+            break
+        solution = np.polynomial.polynomial.polyfit(x[keep], y[keep], degree)
+        limit = 0.06
+        if degree >= 1 and abs(solution[1]) > limit:
+            break
+        fit = np.pad(solution, (0, 3 - len(solution)))
+        tolerance = max(0.16 * unit, 0.6 * tolerance)
+    return np.asarray(fit, np.float64)
+
+
+def _densest(values: NDArray[np.float64], width: float) -> float:
+    """Return the centre of the window of `width` that holds the most values."""
+    ordered = np.sort(values)
+    held = np.searchsorted(ordered, ordered + max(width, 1.0), side="right") - np.arange(
+        len(ordered)
+    )
+    best = int(held.argmax())
+    return float(np.median(ordered[best : best + int(held[best])]))
+
+
+def _fit_x_heights(
+    components: Components,
+    line_of: NDArray[np.int32],
+    box: NDArray[np.float64],
+    baseline: NDArray[np.float64],
+    x_height: float,
+) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+    """Measure each line's x-height from the two levels on which letters end."""
+    member = line_of >= 0
+    line = line_of[member]
+    x = components.left[member] + components.width[member] / 2 - box[line, 0]
+    c = baseline[line]
+    foot = c[:, 0] + c[:, 1] * x + c[:, 2] * x * x
+    rise = foot - components.top[member]
+    drop = components.bottom[member] - foot
+    order = np.argsort(line, kind="stable")
+    start = np.searchsorted(line[order], np.arange(len(box)))
+    stop = np.searchsorted(line[order], np.arange(len(box)), side="right")
+    low = np.zeros(len(box))
+    high = np.zeros(len(box))
+    for k in range(len(box)):
+        own = order[start[k] : stop[k]]
+        letters = rise[own][(drop[own] > -0.35 * rise[own]) & (rise[own] > 0.3 * x_height)]
+        low[k], high[k] = _two_levels(letters, x_height)
+    both = (low > 0) & (high > 0)
+    ratio = float(np.median(high[both] / low[both])) if both.sum() >= 3 else 1.45
+    page = float(np.median(low[both])) if both.sum() >= 3 else x_height
+    heights = low.copy()
+    sure = both.copy()
+    single = (low > 0) & ~both
+    # One level only: it is the x-height or the capitals', whichever is nearer to the page's.
+    as_small = np.abs(np.log(np.maximum(low, 1e-6) / page))
+    as_capital = np.abs(np.log(np.maximum(low, 1e-6) / (ratio * page)))
+    capital = single & (as_capital < as_small)
+    heights[capital] = low[capital] / ratio
+    sure[single] = np.minimum(as_small, as_capital)[single] < 0.12
+    missing = heights <= 0
+    heights[missing] = page
+    return heights, sure
+
+
+def _two_levels(rise: NDArray[np.float64], x_height: float) -> tuple[float, float]:
+    """Find the x-height level and the ascender level; 0.0 for one that is not there."""
+    if not len(rise):
+        return 0.0, 0.0
+    width = max(1.5, 0.09 * float(np.median(rise)))
+    first = _densest(rise, width)
+    held = np.abs(rise - first) <= width
+    least = max(1.0, 0.08 * len(rise))
+    lower = rise[(rise > first / _ASCENDER_RATIOS[1]) & (rise < first / _ASCENDER_RATIOS[0])]
+    upper = rise[(rise > first * _ASCENDER_RATIOS[0]) & (rise < first * _ASCENDER_RATIOS[1])]
+    if len(lower) >= max(least, 0.25 * held.sum()) and len(lower) >= 2:
+        level = _densest(lower, width)
+        if (np.abs(lower - level) <= width).sum() >= max(2, 0.5 * len(lower)):
+            return level, first
+    if len(upper) >= least:
+        return first, _densest(upper, width)
+    return first, 0.0
+
+
+def _attach_small(
+    components: Components,
+    line_of: NDArray[np.int32],
+    box: NDArray[np.float64],
+    baseline: NDArray[np.float64],
+    heights: NDArray[np.float64],
+    dirt: NDArray[np.bool_],
+    gutters: NDArray[np.float64],
+) -> NDArray[np.int32]:
+    """Give dots, dashes and accents to the line in whose band they stand."""
+    # A group of one or two that stands in the band of a longer line is a mark of that line.
+    size = np.bincount(line_of[line_of >= 0], minlength=len(box))
+    wide = box[:, 2] - box[:, 0]
+    loose = np.flatnonzero(((line_of < 0) & ~dirt) | ((size[line_of] <= 2) & (line_of >= 0)))
+    if not len(loose) or not len(box):
+        return line_of
+    result = line_of.copy()
+    x = components.left[loose] + components.width[loose] / 2
+    y = components.top[loose] + components.height[loose] / 2
+    for part in np.array_split(np.arange(len(loose)), max(1, len(loose) // 2000)):
+        xs, ys = x[part, None], y[part, None]
+        local = np.clip(xs - box[None, :, 0], 0, (box[:, 2] - box[:, 0])[None, :])
+        foot = baseline[:, 0] + baseline[:, 1] * local + baseline[:, 2] * local**2
+        above = (foot - ys) / heights
+        aside = np.maximum(np.maximum(box[None, :, 0] - xs, xs - box[None, :, 2]), 0) / heights
+        own = line_of[loose[part]]
+        grouped = (own >= 0)[:, None]
+        fits = (above > -0.75) & (above < 2.2) & (aside < np.where(grouped, 1.5, 5.0))
+        tall = components.height[loose[part], None] / heights
+        wider = (size[None, :] > 2 * size[own][:, None] + 1) & (wide > 0)[None, :]
+        fits &= ~grouped | (wider & (tall < 2.0) & (above > -0.3) & (above < 1.9))
+        # Nearest to the middle of the line's band; marks beside the line count for less.
+        distance = np.abs(above - 0.6) + 0.25 * aside
+        for x0, y0, x1, y1 in gutters:
+            middle = (x0 + x1) / 2
+            line_left = (box[:, 0] + box[:, 2])[None, :] / 2 < middle
+            at = (ys > y0) & (ys < y1)
+            fits &= ~(at & ((xs < middle) != line_left))
+        distance = np.where(fits, distance, np.inf)
+        best = distance.argmin(axis=1)
+        found = np.isfinite(distance[np.arange(len(part)), best])
+        result[loose[part[found]]] = best[found]
+    return result

@@ -1,0 +1,163 @@
+"""Bring a sheet into reading condition: upright, level, clean, at a known scale."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from ocr_batch.imaging.clean import binarise, is_reversed, level_background, remove_rules
+from ocr_batch.imaging.load import Sheet
+from ocr_batch.imaging.skew import estimate_skew, rotate, turn
+from ocr_batch.layout.components import Components, find_components, typical_height
+from ocr_batch.layout.page import letter_like
+
+__all__ = ["Prepared", "prepare"]
+
+# Pages are brought into this range of x-heights, in pixels.
+_SMALL_PRINT = 14.0
+_LARGE_PRINT = 52.0
+_GOOD_PRINT = 24.0
+_MOST_ENLARGED = 3.0
+# Skew below this is left to the baselines.
+_LEVEL_DEGREES = 0.12
+_SAUVOLA_WINDOW = 3.0
+_MOST_PIXELS = 60_000_000
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A page ready for layout.
+
+    Attributes
+    ----------
+    grey : ndarray of uint8, shape (H, W)
+        Paper is 255.
+    ink : ndarray of bool, shape (H, W)
+        Without long rules.
+    rules : ndarray of float64, shape (R, 4)
+        left, top, right, bottom of vertical rules.
+    components : Components
+        Of `ink`.
+    x_height : float
+        Typical height of small letters in pixels; 0.0 when the page shows nothing letter-like.
+    to_stored : ndarray of float64, shape (2, 3)
+        Affine map from pixels of `grey` to pixels of the image as stored.
+    rotation : int
+        Degrees the sheet was turned clockwise.
+    skew : float
+        Degrees of skew taken out.
+    """
+
+    grey: NDArray[np.uint8]
+    ink: NDArray[np.bool_]
+    rules: NDArray[np.float64]
+    components: Components
+    x_height: float
+    to_stored: NDArray[np.float64]
+    rotation: int
+    skew: float
+
+
+def _compose(outer: NDArray[np.float64], inner: NDArray[np.float64]) -> NDArray[np.float64]:
+    square = np.vstack([inner, [0.0, 0.0, 1.0]])
+    return np.asarray(outer @ square, np.float64)
+
+
+def _resize(
+    grey: NDArray[np.uint8], factor: float
+) -> tuple[NDArray[np.uint8], NDArray[np.float64]]:
+    height, width = grey.shape
+    size = (max(1, round(width * factor)), max(1, round(height * factor)))
+    how = cv2.INTER_CUBIC if factor > 1 else cv2.INTER_AREA
+    scaled = cv2.resize(grey, size, interpolation=how)
+    fx, fy = width / size[0], height / size[1]
+    back = np.array([[fx, 0, (fx - 1) / 2], [0, fy, (fy - 1) / 2]])
+    return np.asarray(scaled, np.uint8), back
+
+
+def _vertical_rules(rules: NDArray[np.bool_], x_height: float) -> NDArray[np.float64]:
+    _, _, stats, _ = cv2.connectedComponentsWithStats(rules.view(np.uint8), connectivity=8)
+    left, top, width, height, _ = stats[1:].T
+    tall = (height > 5 * x_height) & (width < 1.5 * x_height)
+    boxes = np.stack([left, top, left + width, top + height], axis=1)
+    return boxes[tall].astype(np.float64)
+
+
+def prepare(sheet: Sheet, *, deskew: bool = True, quarter_turns: int = 0) -> Prepared:
+    """Prepare a sheet for layout.
+
+    Parameters
+    ----------
+    sheet : Sheet
+    deskew : bool
+        Level the lines when the page shows a clear angle.
+    quarter_turns : int
+        Clockwise quarter turns to begin with.
+
+    Returns
+    -------
+    Prepared
+    """
+    grey, matrix = sheet.grey, np.asarray(sheet.to_stored, np.float64)
+    if quarter_turns % 4:
+        grey, back = turn(grey, quarter_turns)
+        matrix = _compose(matrix, back)
+    if is_reversed(grey):
+        grey = np.asarray(255 - grey, np.uint8)
+    if not sheet.bilevel:
+        grey = level_background(grey)
+
+    def to_ink(page: NDArray[np.uint8], x_height: float) -> NDArray[np.bool_]:
+        if sheet.bilevel:
+            return np.asarray(page < 128, np.bool_)
+        return binarise(page, round(_SAUVOLA_WINDOW * x_height))
+
+    ink = to_ink(grey, max(12.0, max(grey.shape) / 160))
+    components = find_components(ink)
+    x_height = typical_height(components)
+    changed = False
+    if x_height and (x_height < _SMALL_PRINT or x_height > _LARGE_PRINT):
+        factor = min(_GOOD_PRINT / x_height, _MOST_ENLARGED)
+        factor = min(factor, float(np.sqrt(_MOST_PIXELS / grey.size)))
+        if factor > 1.05 or factor < 0.95:
+            grey, back = _resize(grey, factor)
+            matrix = _compose(matrix, back)
+            ink = to_ink(grey, x_height * factor)
+            components = find_components(ink)
+            x_height = typical_height(components) or x_height * factor
+    skew = 0.0
+    if deskew and x_height:
+        body = letter_like(components, x_height) & (components.height < 3 * x_height)
+        body &= components.width < 3 * x_height
+        skew = estimate_skew(
+            (components.left + components.width / 2)[body].astype(np.float64),
+            components.bottom[body].astype(np.float64),
+            x_height,
+        )
+        if abs(skew) >= _LEVEL_DEGREES:
+            grey, back = rotate(grey, skew)
+            matrix = _compose(matrix, back)
+            changed = True
+        else:
+            skew = 0.0
+    if x_height and (changed or not sheet.bilevel):
+        ink = to_ink(grey, x_height)
+    unit = x_height or 20.0
+    cleaned, removed = remove_rules(ink, unit)
+    if changed or removed.any() or not sheet.bilevel:
+        components = find_components(cleaned)
+    if not x_height:
+        x_height = typical_height(components)
+    return Prepared(
+        grey,
+        cleaned,
+        _vertical_rules(removed, unit),
+        components,
+        x_height,
+        matrix,
+        90 * (quarter_turns % 4),
+        skew,
+    )

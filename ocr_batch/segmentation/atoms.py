@@ -1,0 +1,112 @@
+"""Join what is stacked: dots with their stems, accents, colons, equals signs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.sparse import coo_matrix
+from scipy.sparse.csgraph import connected_components
+
+from ocr_batch.layout.components import Components
+from ocr_batch.layout.lines import Lines
+
+__all__ = ["Atoms", "find_atoms"]
+
+# In x-heights, unless a share.
+_OVERLAP = 0.45
+_SLACK = 0.14
+_RISE = 2.4
+_LOOK_AHEAD = 8
+
+
+@dataclass(frozen=True)
+class Atoms:
+    """The smallest things a line is read from before anything is cut.
+
+    Attributes
+    ----------
+    atom_of : ndarray of int32, shape (N,)
+        Atom of each component, -1 for components in no line.
+    line : ndarray of int64, shape (A,)
+        Atoms are ordered by line, then from left to right.
+    box : ndarray of float64, shape (A, 4)
+        left, top, right, bottom on the page.
+    """
+
+    atom_of: NDArray[np.int32]
+    line: NDArray[np.int64]
+    box: NDArray[np.float64]
+
+
+def find_atoms(components: Components, lines: Lines) -> Atoms:
+    """Group the components of each line into atoms, in reading order.
+
+    Parameters
+    ----------
+    components : Components
+    lines : Lines
+
+    Returns
+    -------
+    Atoms
+    """
+    member = np.flatnonzero(lines.line_of >= 0)
+    line = lines.line_of[member].astype(np.int64)
+    left = components.left[member].astype(np.float64)
+    order = np.lexsort((left, line))
+    member, line = member[order], line[order]
+    box = np.stack(
+        [components.left[member], components.top[member],
+         components.right[member], components.bottom[member]], axis=1
+    ).astype(np.float64)
+    unit = lines.x_height[line]
+    first, second = [], []
+    for ahead in range(1, min(_LOOK_AHEAD, len(member) - 1) + 1):
+        i = np.arange(len(member) - ahead)
+        stacked = _stacked(box[i], box[i + ahead], unit[i]) & (line[i] == line[i + ahead])
+        first.append(i[stacked])
+        second.append(i[stacked] + ahead)
+    if first:
+        a, b = np.concatenate(first), np.concatenate(second)
+    else:
+        a = b = np.zeros(0, np.int64)
+    graph = coo_matrix((np.ones(len(a), np.int8), (a, b)), shape=(len(member),) * 2)
+    group = connected_components(graph, directed=False)[1] if len(member) else np.zeros(0, int)
+    count = int(group.max()) + 1 if len(member) else 0
+    hull = np.empty((count, 4))
+    hull[:, :2], hull[:, 2:] = np.inf, -np.inf
+    for side in (0, 1):
+        np.minimum.at(hull[:, side], group, box[:, side])
+        np.maximum.at(hull[:, side + 2], group, box[:, side + 2])
+    line_of = np.zeros(count, np.int64)
+    line_of[group] = line
+    rank = np.lexsort((hull[:, 0] + hull[:, 2], line_of))
+    place = np.empty(count, np.int32)
+    place[rank] = np.arange(count, dtype=np.int32)
+    atom_of = np.full(len(components), -1, np.int32)
+    atom_of[member] = place[group]
+    return Atoms(atom_of, line_of[rank], hull[rank])
+
+
+def _stacked(
+    a: NDArray[np.float64], b: NDArray[np.float64], unit: NDArray[np.float64]
+) -> NDArray[np.bool_]:
+    """Tell which pairs of boxes stand one above the other as parts of one character."""
+    width_a, width_b = a[:, 2] - a[:, 0], b[:, 2] - b[:, 0]
+    height_a, height_b = a[:, 3] - a[:, 1], b[:, 3] - b[:, 1]
+    narrow = np.minimum(width_a, width_b)
+    across = np.minimum(a[:, 2], b[:, 2]) - np.maximum(a[:, 0], b[:, 0])
+    along = np.minimum(a[:, 3], b[:, 3]) - np.maximum(a[:, 1], b[:, 1])
+    total = np.maximum(a[:, 3], b[:, 3]) - np.minimum(a[:, 1], b[:, 1])
+    # A slanted letter's dot stands to the right of its stem: small marks may be a little off.
+    small = np.minimum(height_a, height_b) < 0.5 * unit
+    slack = np.where(small, _SLACK * unit, 0.0)
+    stacked = across + slack >= _OVERLAP * narrow
+    stacked &= along <= 0.25 * np.minimum(height_a, height_b)
+    stacked &= total <= _RISE * unit
+    # The upper and the lower part of two neighbours that overlap are not one character.
+    hull = np.maximum(a[:, 2], b[:, 2]) - np.minimum(a[:, 0], b[:, 0])
+    stacked &= hull <= np.maximum(1.25 * np.maximum(width_a, width_b), 0.55 * unit)
+    return np.asarray(stacked, np.bool_)

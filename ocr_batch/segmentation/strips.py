@@ -1,0 +1,174 @@
+"""Straighten and scale each line to one common frame: the strip."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from ocr_batch.layout.components import Components
+from ocr_batch.layout.lines import Lines
+
+__all__ = ["BASELINE", "FRAME", "PAD", "X_HEIGHT", "Strips", "make_strips"]
+
+#: Side of a crop and height of a strip, in strip pixels.
+FRAME = 56
+#: An x-height in strip pixels.
+X_HEIGHT = 20.0
+#: The row on which letters stand.
+BASELINE = 38.0
+#: White columns before and after each line.
+PAD = 64
+
+
+@dataclass(frozen=True)
+class Strips:
+    """All lines of a page, levelled, scaled to one x-height and laid end to end.
+
+    Attributes
+    ----------
+    grey : ndarray of uint8, shape (56, W)
+        255 is ink, 0 is paper.
+    label : ndarray of int32, shape (56, W)
+        0 is paper; component k of the page has label k + 1. Only the line's own components.
+    start, stop : ndarray of int64, shape (L,)
+        First and past-the-last column of each line, its padding included.
+    origin : ndarray of float64, shape (L,)
+        Page column that falls on the strip column ``start + PAD``.
+    scale : ndarray of float64, shape (L,)
+        Page pixels per strip pixel.
+    lines : Lines
+        The lines as laid out on the page.
+    """
+
+    grey: NDArray[np.uint8]
+    label: NDArray[np.int32]
+    start: NDArray[np.int64]
+    stop: NDArray[np.int64]
+    origin: NDArray[np.float64]
+    scale: NDArray[np.float64]
+    lines: Lines
+
+    def to_page(
+        self, line: NDArray[np.int64], column: NDArray[np.float64], row: NDArray[np.float64]
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Map strip coordinates to page coordinates.
+
+        Parameters
+        ----------
+        line : ndarray of int64, shape (N,)
+        column, row : ndarray of float64, shape (N,)
+            Edges of pixels in the strip.
+
+        Returns
+        -------
+        x, y : ndarray of float64, shape (N,)
+        """
+        scale = self.scale[line]
+        x = self.origin[line] + (column - self.start[line] - PAD) * scale
+        y = _foot(self.lines, line, x) + (row - BASELINE) * scale
+        return x, y
+
+    def to_strip(
+        self, line: NDArray[np.int64], x: NDArray[np.float64], y: NDArray[np.float64]
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Map page coordinates to strip coordinates; the inverse of `to_page`."""
+        column = (x - self.origin[line]) / self.scale[line] + self.start[line] + PAD
+        row = (y - _foot(self.lines, line, x)) / self.scale[line] + BASELINE
+        return column, row
+
+
+def _foot(
+    lines: Lines, line: NDArray[np.int64], x: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    c = lines.baseline[line]
+    local = x - lines.origin[line]
+    return np.asarray(c[:, 0] + c[:, 1] * local + c[:, 2] * local * local, np.float64)
+
+
+def make_strips(grey: NDArray[np.uint8], components: Components, lines: Lines) -> Strips:
+    """Cut each line out of the page, straighten it along its baseline and scale it.
+
+    Parameters
+    ----------
+    grey : ndarray of uint8, shape (H, W)
+        The levelled page, 255 is paper.
+    components : Components
+    lines : Lines
+
+    Returns
+    -------
+    Strips
+    """
+    count = len(lines)
+    scale = np.maximum(lines.x_height, 2.0) / X_HEIGHT
+    span = np.ceil((lines.box[:, 2] - lines.box[:, 0]) / scale).astype(np.int64) + 1
+    stop = np.cumsum(span + 2 * PAD)
+    start = stop - span - 2 * PAD
+    width = int(stop[-1]) if count else 0
+    strip = np.zeros((FRAME, width), np.uint8)
+    label = np.zeros((FRAME, width), np.int32)
+    order = np.argsort(lines.line_of, kind="stable")
+    bounds = np.searchsorted(lines.line_of[order], np.arange(count + 1))
+    table = np.zeros(len(components) + 1, np.int32)
+    for line in range(count):
+        members = order[bounds[line] : bounds[line + 1]]
+        table[members + 1] = members + 1
+        columns = slice(int(start[line]), int(stop[line]))
+        _fill(
+            grey, components.labels, table, lines, line, float(scale[line]),
+            strip[:, columns], label[:, columns],
+        )
+        table[members + 1] = 0
+    return Strips(strip, label, start, stop, lines.box[:, 0].copy(), scale, lines)
+
+
+def _fill(
+    grey: NDArray[np.uint8],
+    labels: NDArray[np.int32],
+    table: NDArray[np.int32],
+    lines: Lines,
+    line: int,
+    scale: float,
+    strip: NDArray[np.uint8],
+    label: NDArray[np.int32],
+) -> None:
+    """Write one line's strip and labels into their places."""
+    height, width = grey.shape
+    columns = strip.shape[1]
+    x0 = float(lines.box[line, 0]) - PAD * scale
+    ends = np.array([0.0, columns / 2, columns]) * scale + x0
+    feet = _foot(lines, np.full(3, line), ends)
+    margin = 2
+    left = int(np.floor(x0)) - margin
+    right = int(np.ceil(ends[2])) + margin
+    top = int(np.floor(feet.min() - BASELINE * scale)) - margin
+    bottom = int(np.ceil(feet.max() + (FRAME - BASELINE) * scale)) + margin
+    # The part of the page that the strip shows; what lies outside the page is paper.
+    inner = (
+        slice(max(0, top), max(0, min(height, bottom))),
+        slice(max(0, left), max(0, min(width, right))),
+    )
+    pads = (
+        (inner[0].start - top, bottom - max(inner[0].stop, inner[0].start)),
+        (inner[1].start - left, right - max(inner[1].stop, inner[1].start)),
+    )
+    ink = np.pad(255 - grey[inner], pads)
+    own = np.pad(table[labels[inner]], pads)
+    # Pixel centres of the strip in the cut-out; integer coordinates are pixel centres.
+    xs = (np.arange(columns, dtype=np.float64) + 0.5) * scale + x0
+    foot = _foot(lines, np.full(columns, line), xs)
+    ys = (np.arange(FRAME, dtype=np.float64) + 0.5 - BASELINE) * scale
+    map_x = np.broadcast_to((xs - 0.5 - left).astype(np.float32), (FRAME, columns))
+    map_y = (ys[:, None] + foot[None, :] - 0.5 - top).astype(np.float32)
+    if scale > 1.15:
+        # Average over the area that becomes one pixel, then sample.
+        size = (scale, scale)
+        ink = cv2.GaussianBlur(ink, (0, 0), 0.38 * size[0])
+    map_x = np.ascontiguousarray(map_x)
+    strip[:] = cv2.remap(ink, map_x, map_y, cv2.INTER_LINEAR)
+    row = np.clip(np.round(map_y).astype(np.int64), 0, own.shape[0] - 1)
+    column = np.clip(np.round(map_x[0]).astype(np.int64), 0, own.shape[1] - 1)
+    label[:] = own[row, column[None, :]]
