@@ -1,0 +1,75 @@
+"""Render pages and run the command, for the tests of the whole program."""
+
+from __future__ import annotations
+
+import csv
+import io
+import os
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageDraw, ImageFont
+
+import ocr_batch
+
+PACKAGE = Path(ocr_batch.__file__).parents[1]
+COMMAND = (sys.executable, "-m", "ocr_batch")
+
+
+def text_image(*lines: str, size: int = 40) -> NDArray[np.uint8]:
+    """Return a white page with black lines of text, as from a scan of 300 dpi."""
+    image = Image.new("L", (1000, 120 + 2 * size * max(1, len(lines))), 255)
+    font = ImageFont.load_default(size)
+    draw = ImageDraw.Draw(image)
+    for number, line in enumerate(lines):
+        draw.text((60, 60 + 2 * size * number), line, fill=0, font=font)
+    return np.asarray(image)
+
+
+def save(path: Path, *pages: NDArray[np.uint8]) -> Path:
+    """Write an image file, of several pages if there are more than one."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    first, *rest = (Image.fromarray(page) for page in pages)
+    if rest:
+        first.save(path, save_all=True, append_images=rest)
+    else:
+        first.save(path)
+    return path
+
+
+def environment() -> dict[str, str]:
+    path = os.pathsep.join([str(PACKAGE), *filter(None, [os.environ.get("PYTHONPATH")])])
+    return {**os.environ, "PYTHONPATH": path}
+
+
+def run(
+    *arguments: object, cwd: Path | None = None, stdin: str | bytes = b""
+) -> subprocess.CompletedProcess[str]:
+    """Run the command in a process of its own; its output is decoded as UTF-8."""
+    done = subprocess.run(
+        [*COMMAND, *map(str, arguments)],
+        cwd=cwd,
+        env=environment(),
+        input=stdin.encode() if isinstance(stdin, str) else stdin,
+        capture_output=True,
+        timeout=300,
+        check=False,
+    )
+    return subprocess.CompletedProcess(
+        done.args, done.returncode, done.stdout.decode(), done.stderr.decode()
+    )
+
+
+def rows(out: Path, name: str = "pages.csv") -> list[dict[str, str]]:
+    """Return the rows of a table in the output folder."""
+    return list(csv.DictReader(io.StringIO((out / name).read_bytes().decode(), newline="")))
+
+
+def tree(folder: Path) -> dict[str, bytes]:
+    """Return every file of a folder by its relative path."""
+    files: Sequence[Path] = sorted(path for path in folder.rglob("*") if path.is_file())
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in files}

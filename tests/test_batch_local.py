@@ -1,0 +1,313 @@
+"""The supervisor of reading processes, with a job whose files are instructions."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from ocr_batch.batch import local
+from ocr_batch.batch.local import run_here, run_processes
+from ocr_batch.batch.work import CHUNK_PAGES, Finished, Opened
+from ocr_batch.errors import BundleError, ImageError, OcrBatchError, PageTimeoutError
+from ocr_batch.imaging.load import Sheet
+
+
+@dataclass
+class ScriptedJob:
+    """A source is NAME, NAME*PAGES or NAME*PAGES:DEED@PAGE."""
+
+    log: str = ""
+    broken: str = ""
+
+    def prepare(self) -> None:
+        if self.broken == "bundle":
+            raise BundleError("no such model")
+        if self.broken == "bug":
+            raise KeyError("x")
+        if self.broken == "death":
+            sys.stderr.write("out of luck\n")
+            sys.stderr.flush()
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    def count_pages(self, source: str) -> int:
+        head = source.partition(":")[0]
+        if head == "unopenable":
+            raise ImageError("not an image")
+        if head == "deadly":
+            os.kill(os.getpid(), signal.SIGKILL)
+        return int(head.partition("*")[2] or 1)
+
+    def load_page(self, source: str, number: int) -> Sheet:
+        if source.endswith(f":unloadable@{number}"):
+            raise ImageError("broken page")
+        side = 6000 if ":big" in source else 4
+        return Sheet(np.zeros((side, side), np.uint8), source, number)
+
+    def read(self, sheets: Sequence[Sheet]) -> list[str]:
+        if self.log:
+            with Path(self.log).open("a") as stream:
+                stream.write(f"{os.getpid()} {len(sheets)}\n")
+        for sheet in sheets:
+            deed, _, page = sheet.source.partition(":")[2].partition("@")
+            if page and int(page) != sheet.number:
+                continue
+            if deed == "crash":
+                os.kill(os.getpid(), signal.SIGSEGV)
+            elif deed == "exit":
+                os._exit(3)
+            elif deed == "hang":
+                time.sleep(1000)
+            elif deed == "slow":
+                time.sleep(0.7)
+            elif deed == "bug":
+                raise IndexError("far off")
+            elif deed == "memory":
+                raise MemoryError
+        return [f"{sheet.source}#{sheet.number}" for sheet in sheets]
+
+
+def results(events) -> list[Finished[str]]:
+    return [event for event in events if not isinstance(event, Opened)]
+
+
+def summary(events) -> dict[tuple[int, int], object]:
+    found = {}
+    for event in results(events):
+        assert (event.index, event.number) not in found, "a page came twice"
+        found[event.index, event.number] = event.error or event.value
+    return found
+
+
+SOURCES = ["a", "b*3", "c*11", "d", "e", "f*2", "g", "h", "i", "j"]
+
+
+def expected(sources: Sequence[str]) -> dict[tuple[int, int], object]:
+    return {
+        (index, number): f"{source}#{number}"
+        for index, source in enumerate(sources)
+        for number in range(1, ScriptedJob().count_pages(source) + 1)
+    }
+
+
+@pytest.mark.parametrize("jobs", [1, 2, 5])
+def test_every_page_is_read_once_whatever_the_number_of_processes(jobs: int) -> None:
+    assert summary(run_processes(SOURCES, ScriptedJob(), jobs=jobs)) == expected(SOURCES)
+
+
+def test_in_process_gives_the_same_in_order() -> None:
+    got = summary(run_here(SOURCES, ScriptedJob()))
+    assert got == expected(SOURCES)
+    assert list(got) == sorted(got)
+
+
+def test_in_order_is_in_order_though_early_pages_are_slow() -> None:
+    sources = ["a:slow@1", "b*9:slow@2", "unopenable", *SOURCES]
+    got = summary(run_processes(sources, ScriptedJob(), jobs=3, in_order=True))
+    assert list(got) == sorted(got)
+    assert len(got) == len(expected(SOURCES)) + 11
+
+
+def test_no_input_needs_no_process() -> None:
+    assert list(run_processes([], ScriptedJob(), jobs=2)) == []
+
+
+def test_files_are_opened_before_their_pages_come() -> None:
+    pages: dict[int, int] = {}
+    for event in run_processes(SOURCES, ScriptedJob(), jobs=2):
+        if isinstance(event, Opened):
+            pages[event.index] = event.pages
+        else:
+            assert event.number <= pages[event.index]
+    assert pages[2] == 11
+
+
+def test_pages_of_several_files_are_read_together(tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    list(run_processes(["a"] * 40, ScriptedJob(str(log)), jobs=1))
+    sizes = [int(line.split()[1]) for line in log.read_text().splitlines()]
+    assert sum(sizes) == 40
+    assert max(sizes) == CHUNK_PAGES
+    assert sizes[-1] == 1
+
+
+def test_large_pages_are_read_alone(tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    list(run_processes(["a:big"] * 12, ScriptedJob(str(log)), jobs=1))
+    assert {line.split()[1] for line in log.read_text().splitlines()} == {"1"}
+
+
+@pytest.mark.parametrize("deed", ["crash", "exit", "bug", "memory", "unloadable"])
+@pytest.mark.parametrize("in_order", [False, True])
+def test_a_bad_page_costs_only_itself(deed: str, in_order: bool) -> None:
+    sources = [*SOURCES, f"bad*6:{deed}@5", *SOURCES, f"worse:{deed}@1", *SOURCES]
+    got = summary(run_processes(sources, ScriptedJob(), jobs=2, in_order=in_order))
+    bad = {(len(SOURCES), 5), (2 * len(SOURCES) + 1, 1)}
+    assert {key for key, value in got.items() if isinstance(value, OcrBatchError)} == bad
+    assert {k: v for k, v in got.items() if k not in bad} == {
+        k: v for k, v in expected(sources).items() if k not in bad
+    }
+    kinds = {"crash": PageTimeoutError, "exit": PageTimeoutError, "unloadable": ImageError}
+    for key in bad:
+        assert isinstance(got[key], kinds.get(deed, OcrBatchError))
+
+
+def test_failures_say_what_happened() -> None:
+    sources = ["a:crash", "b:exit", "c:bug", "d:memory", "deadly", "unopenable"]
+    got = summary(run_processes(sources, ScriptedJob(), jobs=2))
+    texts = [str(got[index, 1]) for index in range(6)]
+    assert "SIGSEGV" in texts[0]
+    assert "exit code 3" in texts[1]
+    assert "IndexError (test_batch_local.py:" in texts[2]
+    assert "memory" in texts[3]
+    assert "SIGKILL" in texts[4]
+    assert texts[5] == "not an image"
+
+
+def test_a_page_that_hangs_is_given_up() -> None:
+    sources = ["a", "b", "c:hang", "d", "e*6:hang@6", *SOURCES]
+    begin = time.monotonic()
+    got = summary(run_processes(sources, ScriptedJob(), jobs=2, timeout=1.5))
+    assert time.monotonic() - begin < 20
+    assert {k for k, v in got.items() if isinstance(v, PageTimeoutError)} == {(2, 1), (4, 6)}
+    assert "within 1.5 seconds" in str(got[2, 1])
+    assert len(got) == len(expected(sources))
+
+
+def test_a_group_that_is_late_together_is_read_page_by_page(monkeypatch) -> None:
+    monkeypatch.setattr(local, "_SHORT_LIMIT", 0.0)
+    sources = ["a*2", "b", "c"]
+    # Two pages of .7 s are late together; alone each is in time.
+    got = summary(run_processes(sources, SlowJob(), jobs=1, timeout=1.1))
+    assert got == expected(sources)
+
+
+class SlowJob(ScriptedJob):
+    def read(self, sheets: Sequence[Sheet]) -> list[str]:
+        time.sleep(0.7 * len(sheets))
+        return super().read(sheets)
+
+
+def test_a_caller_that_pauses_does_not_make_pages_late() -> None:
+    got = []
+    for event in results_slowly(run_processes(["a"] * 6, ScriptedJob(), jobs=2, timeout=0.6)):
+        got.append(event.value)
+    assert got == ["a#1"] * 6
+
+
+def results_slowly(events):
+    for event in events:
+        if not isinstance(event, Opened):
+            time.sleep(0.4)
+            yield event
+
+
+def test_processes_are_replaced_after_a_while(monkeypatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(local, "PAGES_PER_PROCESS", 5)
+    log = tmp_path / "log"
+    sources = ["a"] * 30
+    assert summary(run_processes(sources, ScriptedJob(str(log)), jobs=1)) == expected(sources)
+    assert len({line.split()[0] for line in log.read_text().splitlines()}) >= 3
+
+
+def test_a_model_that_can_not_be_loaded_ends_the_run() -> None:
+    with pytest.raises(BundleError, match="no such model"):
+        list(run_processes(SOURCES, ScriptedJob(broken="bundle"), jobs=2))
+    with pytest.raises(OcrBatchError, match="KeyError"):
+        list(run_processes(SOURCES, ScriptedJob(broken="bug"), jobs=2))
+
+
+def test_processes_that_can_not_start_end_the_run_with_their_last_words() -> None:
+    with pytest.raises(OcrBatchError, match=r"SIGKILL.*out of luck"):
+        list(run_processes(SOURCES, ScriptedJob(broken="death"), jobs=2))
+
+
+def running(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    status = Path(f"/proc/{pid}/stat")
+    return not status.exists() or status.read_text().rpartition(")")[2].split()[0] != "Z"
+
+
+def wait_for(condition, seconds: float = 10.0) -> bool:
+    end = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() > end:
+            return False
+        time.sleep(0.05)
+    return True
+
+
+def test_closing_the_iterator_ends_the_processes(tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    events = run_processes(["a", *["b:slow"] * 50], ScriptedJob(str(log)), jobs=2)
+    assert next(results_slowly(events)).value
+    events.close()
+    pids = {int(line.split()[0]) for line in log.read_text().splitlines()}
+    assert pids
+    assert not any(running(pid) for pid in pids)
+
+
+# A script without `if __name__ == "__main__"`, as people write them.
+SCRIPT = """
+import sys
+sys.path[:0] = {path!r}
+from ocr_batch.batch.local import run_processes
+from test_batch_local import ScriptedJob
+print("begin", flush=True)
+for event in run_processes({sources!r}, ScriptedJob({log!r}), jobs=2, timeout=2):
+    pass
+print("end", flush=True)
+"""
+
+
+def script(tmp_path: Path, sources: list[str]) -> subprocess.Popen[str]:
+    path = [str(Path(__file__).parent), str(Path(local.__file__).parents[2])]
+    code = SCRIPT.format(path=path, sources=sources, log=str(tmp_path / "log"))
+    (tmp_path / "script.py").write_text(code)
+    return subprocess.Popen(
+        [sys.executable, str(tmp_path / "script.py")], stdout=subprocess.PIPE, text=True
+    )
+
+
+def test_a_script_without_a_main_guard_runs_once(tmp_path: Path) -> None:
+    process = script(tmp_path, ["a", "b", "c"])
+    output, _ = process.communicate(timeout=60)
+    assert output == "begin\nend\n"
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals")
+def test_no_process_outlives_a_parent_that_is_killed(tmp_path: Path) -> None:
+    process = script(tmp_path, ["a", *["b:hang"] * 8])
+    log = tmp_path / "log"
+    try:
+        assert wait_for(lambda: log.exists() and len(log.read_text().splitlines()) >= 2, 30)
+        pids = {int(line.split()[0]) for line in log.read_text().splitlines()}
+    finally:
+        process.kill()
+        process.communicate()
+    assert wait_for(lambda: not any(running(pid) for pid in pids))
+
+
+def test_processes_use_one_thread(tmp_path: Path) -> None:
+    sources = [str(tmp_path / "threads")]
+    (event,) = results(run_processes(sources, ThreadJob(), jobs=1))
+    assert event.value == "1 1"
+
+
+class ThreadJob(ScriptedJob):
+    def count_pages(self, source: str) -> int:
+        return 1
+
+    def read(self, sheets: Sequence[Sheet]) -> list[str]:
+        return [" ".join(os.environ[k] for k in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"))]

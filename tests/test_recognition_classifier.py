@@ -1,0 +1,180 @@
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import zipfile
+
+import numpy as np
+import pytest
+
+pytest.importorskip("tensorflow")
+pytest.importorskip("ai_edge_litert")
+
+import keras
+
+from ocr_batch.errors import BundleError, UsageError
+from ocr_batch.recognition import classifier as module
+from ocr_batch.recognition.classifier import BACKENDS, load_classifier
+from ocr_batch.training.datasets import Dataset, pack
+from ocr_batch.training.export import export_bundle, seal
+from ocr_batch.training.networks import build_network
+
+CLASSES = (*"abcdefg", "<noise>")
+
+
+def make_crops(count, seed=0):
+    rng = np.random.default_rng(seed)
+    images = rng.integers(0, 256, (count, 56, 56, 2), dtype=np.uint8)
+    return images, rng.normal(size=(count, 8)).astype(np.float32)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("models") / "demo"
+    images, geometry = make_crops(256)
+    label = np.zeros(256, np.int16)
+    keras.utils.set_random_seed(0)
+    export_bundle(
+        build_network("page-reader", len(CLASSES)),
+        folder,
+        classes=CLASSES,
+        n_characters=7,
+        temperature=2.0,
+        recipe={},
+        metrics={},
+        sources=[],
+        validation=Dataset(pack(images), geometry.astype(np.float16), label, label),
+    )
+    return folder
+
+
+@pytest.fixture(scope="module")
+def reference(folder):
+    """Scores of the Keras model itself."""
+    images, geometry = make_crops(100, 1)
+    model = keras.models.load_model(folder / "model.keras", safe_mode=True)
+    logits = model([images.astype(np.float32) / 255, geometry]).numpy() / 2.0
+    return images, geometry, logits - np.log(np.exp(logits).sum(axis=1, keepdims=True))
+
+
+@pytest.mark.parametrize(
+    ("backend", "tolerance"),
+    [("litert-int8", 0.1), ("litert-float", 1e-4), ("tensorflow", 1e-4)],
+)
+def test_scores_are_log_probabilities_of_the_model(folder, reference, backend, tolerance):
+    images, geometry, expected = reference
+    classifier = load_classifier(folder, backend)
+    assert classifier.backend == backend
+    scores = classifier.scores(images, geometry)
+    assert scores.dtype == np.float32 and scores.shape == (100, len(CLASSES))
+    np.testing.assert_allclose(np.exp(scores).sum(axis=1), 1, rtol=1e-5)
+    np.testing.assert_allclose(scores, expected, atol=tolerance)
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_a_row_does_not_depend_on_the_others(folder, backend):
+    classifier = load_classifier(folder, backend)
+    images, geometry = make_crops(150, 2)
+    whole = classifier.scores(images, geometry)
+    for start, stop in ((0, 1), (149, 150), (3, 70), (5, 141)):
+        part = classifier.scores(images[start:stop], geometry[start:stop])
+        np.testing.assert_array_equal(part, whole[start:stop])
+    np.testing.assert_array_equal(
+        load_classifier(folder, backend).scores(images[7:9], geometry[7:9]), whole[7:9]
+    )
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_no_crops_give_no_scores(folder, backend):
+    scores = load_classifier(folder, backend).scores(*make_crops(0))
+    assert scores.shape == (0, len(CLASSES))
+
+
+def test_inputs_may_be_views_and_stay_as_they_are(folder):
+    classifier = load_classifier(folder)
+    images, geometry = make_crops(20)
+    before = images.copy()
+    np.testing.assert_array_equal(
+        classifier.scores(images[::2], geometry[::2]), classifier.scores(images, geometry)[::2]
+    )
+    np.testing.assert_array_equal(images, before)
+
+
+def test_wrong_shapes_are_named(folder):
+    images, geometry = make_crops(4)
+    classifier = load_classifier(folder)
+    with pytest.raises(ValueError, match="crops"):
+        classifier.scores(images[..., :1], geometry)
+    with pytest.raises(ValueError, match="crops"):
+        classifier.scores(images.astype(np.float32), geometry)
+    with pytest.raises(ValueError, match="geometry"):
+        classifier.scores(images, geometry[:3])
+
+
+def test_auto_takes_the_first_that_is_there(folder, monkeypatch):
+    assert load_classifier(folder).backend == "litert-int8"
+    real = module._available
+    monkeypatch.setattr(module, "_available", lambda b, f: b != "litert-int8" and real(b, f))
+    assert load_classifier(folder).backend == "litert-float"
+    monkeypatch.setattr(module, "_available", lambda b, f: False)
+    with pytest.raises(UsageError, match="install"):
+        load_classifier(folder)
+    with pytest.raises(UsageError, match="litert-int8"):
+        load_classifier(folder, "abacus")
+
+
+def copy(folder, target):
+    target.mkdir()
+    for path in folder.iterdir():
+        (target / path.name).write_bytes(path.read_bytes())
+    return target
+
+
+def test_card_must_name_as_many_classes(folder, tmp_path):
+    target = copy(folder, tmp_path / "demo")
+    card = json.loads((target / "card.json").read_text("utf-8"))
+    card["classes"].append("<dirt>")
+    (target / "card.json").write_text(json.dumps(card), "utf-8")
+    for backend in BACKENDS:
+        with pytest.raises(BundleError, match="8 classes apart"):
+            load_classifier(target, backend)
+
+
+def test_broken_export_is_refused(folder, tmp_path):
+    target = copy(folder, tmp_path / "demo")
+    (target / "model.int8.tflite").write_bytes(b"not a model")
+    with pytest.raises(BundleError, match="not the file"):
+        load_classifier(target)
+    seal(target)
+    with pytest.raises(BundleError, match="can not be run"):
+        load_classifier(target)
+
+
+@pytest.mark.parametrize(("module_name", "class_name"), [("keras.layers", "Lambda"), ("os", "X")])
+def test_code_in_a_model_is_refused(folder, tmp_path, module_name, class_name):
+    target = copy(folder, tmp_path / "demo")
+    with zipfile.ZipFile(folder / "model.keras") as archive:
+        content = {name: archive.read(name) for name in archive.namelist()}
+    config = json.loads(content["config.json"])
+    config["config"]["layers"][1].update(module=module_name, class_name=class_name)
+    content["config.json"] = json.dumps(config).encode()
+    with zipfile.ZipFile(target / "model.keras", "w") as archive:
+        for name, data in content.items():
+            archive.writestr(name, data)
+    seal(target)
+    with pytest.raises(BundleError, match=class_name):
+        load_classifier(target, "tensorflow")
+
+
+def test_reading_with_litert_imports_no_tensorflow_and_is_quiet(folder):
+    code = (
+        "import sys; from pathlib import Path;"
+        "from ocr_batch.recognition.classifier import load_classifier;"
+        "load_classifier(Path(sys.argv[1]));"
+        "assert not {'tensorflow', 'keras'} & set(sys.modules)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(folder)], check=True, capture_output=True, text=True
+    )
+    assert done.stdout == done.stderr == ""
