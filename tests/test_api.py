@@ -35,7 +35,9 @@ def scans(tmp_path: Path) -> Path:
 
 def python(code: str) -> str:
     command = [sys.executable, "-c", code]
-    done = subprocess.run(command, capture_output=True, text=True, env=environment(), timeout=120)
+    done = subprocess.run(
+        command, capture_output=True, text=True, env=environment(), timeout=120, check=False
+    )
     assert done.returncode == 0, done.stderr
     return done.stdout
 
@@ -45,8 +47,7 @@ def test_the_public_names() -> None:
     assert set(dir(ocr_batch)) >= PUBLIC
     for name in PUBLIC:
         assert getattr(ocr_batch, name) is not None
-    with pytest.raises(AttributeError, match="no_such_thing"):
-        ocr_batch.no_such_thing  # noqa: B018
+    assert not hasattr(ocr_batch, "no_such_thing")
 
 
 def test_the_version_is_that_of_the_package() -> None:

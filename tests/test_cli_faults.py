@@ -18,7 +18,9 @@ def claims_to_be_huge(path: Path) -> None:
     """Write a PNG of 60,000 x 60,000 pixels in a hundred bytes."""
 
     def chunk(name: bytes, data: bytes) -> bytes:
-        return struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
+        return (
+            struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
+        )
 
     header = struct.pack(">IIBBBBB", 60_000, 60_000, 8, 0, 0, 0, 0)
     data = chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(bytes(10))) + chunk(b"IEND", b"")
@@ -102,7 +104,9 @@ def test_a_faulty_folder_is_read_to_its_end(faulty: Path, tmp_path: Path) -> Non
                 assert (out / (row["output"] + suffix)).is_file(), key
     outputs = [row["output"] for row in listed]
     assert len(set(outputs)) == len(outputs)
-    assert {"good", "deep/er/good", "many-0001", "many-0002", "many-0003", "ünï-文書"} <= set(outputs)
+    assert {"good", "deep/er/good", "many-0001", "many-0002", "many-0003", "ünï-文書"} <= set(
+        outputs
+    )
     assert (out / "blank.txt").read_bytes() == b""
     written = {name for name in tree(out) if name != "pages.csv"}
     assert len(written) == 2 * sum(row["status"] != "failed" for row in listed)

@@ -8,13 +8,14 @@ from numpy.typing import NDArray
 
 from ocr_batch.layout.components import Components
 
-__all__ = ["find_figures", "inside"]
+__all__ = ["coarse_area", "find_figures", "inside"]
 
 # In x-heights. Strokes closer than this are one surface; a text line's surface is thinner than
 # the opening; a component taller than the limit is not a letter of running text.
 _CLOSE = 0.3
 _OPEN = 2.4
 _GROW = 0.6
+_GROW_BORDER = 2.0
 
 
 def find_figures(ink: NDArray[np.bool_], x_height: float) -> NDArray[np.uint8]:
@@ -58,6 +59,31 @@ def find_figures(ink: NDArray[np.bool_], x_height: float) -> NDArray[np.uint8]:
     keep[0] = False
     figure = keep[pieces].astype(np.uint8)
     return np.asarray(cv2.dilate(figure, square(_GROW)), np.uint8)
+
+
+def coarse_area(
+    ink: NDArray[np.bool_], x_height: float, shape: tuple[int, int]
+) -> NDArray[np.uint8]:
+    """Mark where some ink is, and its surroundings, on the grid of `find_figures`.
+
+    Parameters
+    ----------
+    ink : ndarray of bool, shape (H, W)
+    x_height : float
+        The page's x-height in pixels.
+    shape : tuple of int
+        (h, w) of the grid.
+
+    Returns
+    -------
+    ndarray of uint8, shape (h, w)
+    """
+    size = (shape[1], shape[0])
+    small = cv2.resize(ink.view(np.uint8) * np.uint8(255), size, interpolation=cv2.INTER_AREA)
+    unit = x_height * shape[0] / ink.shape[0]
+    side = max(3, round(_GROW_BORDER * unit) | 1)
+    kernel = cv2.getStructuringElement(cv2.MORPH_RECT, (side, side))
+    return np.asarray(cv2.dilate((small > 25).astype(np.uint8), kernel), np.uint8)
 
 
 def inside(

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from ocr_batch.imaging.clean import remove_borders
 from ocr_batch.layout.blocks import group_blocks, reading_order
 from ocr_batch.layout.components import Components, find_neighbours
-from ocr_batch.layout.figures import find_figures, inside
+from ocr_batch.layout.figures import coarse_area, find_figures, inside
 from ocr_batch.layout.gutters import find_gutters
 from ocr_batch.layout.lines import Lines, find_lines, find_phrases
 
@@ -77,6 +77,10 @@ def analyse(
     """
     dirt = remove_borders(components.labels, _boxes(components), x_height)
     figures = find_figures(ink, x_height)
+    if dirt.any():
+        # Crumbs beside the scanner's border are part of it.
+        border = ink & np.r_[False, dirt][components.labels]
+        figures |= coarse_area(border, x_height, figures.shape)
     dirt |= inside(components, figures, components.labels.shape)
     speck = np.maximum(components.height, components.width) <= max(1.0, _SPECK * x_height)
     body = letter_like(components, x_height) & ~dirt

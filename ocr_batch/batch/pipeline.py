@@ -1,0 +1,337 @@
+"""Read sheets: segment them, classify their characters together, decode, assemble pages."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ocr_batch.document import Page
+from ocr_batch.imaging.load import Sheet
+from ocr_batch.layout.page import Layout, analyse
+from ocr_batch.layout.prepare import Prepared, prepare
+from ocr_batch.recognition.assembly import assemble
+from ocr_batch.recognition.bundle import find_bundle
+from ocr_batch.recognition.classifier import Classifier, load_classifier
+from ocr_batch.recognition.decoder import DecoderOptions, Reading, decode, make_candidates
+from ocr_batch.recognition.language import LanguageModel
+from ocr_batch.recognition.scoring import (
+    Scored,
+    atom_quality,
+    line_quality,
+    score_parts,
+    score_whole,
+)
+from ocr_batch.recognition.spaces import SpaceModel, gap_features
+from ocr_batch.segmentation.page import Segmented, segment
+
+__all__ = ["Models", "ReadOptions", "StageTimer", "load_models", "read_sheets"]
+
+# A page whose atoms look less like characters than this may stand on its side or head.
+_DOUBTFUL_PAGE = 0.7
+_CLEARLY_BETTER = 0.1
+# A line that looks less like text than this is tried at other scales.
+_DOUBTFUL_LINE = 0.8
+_SCALES = (0.69, 1.45)
+_NO_SPACE = -30.0
+
+
+@dataclass(frozen=True)
+class ReadOptions:
+    """How pages are read.
+
+    Attributes
+    ----------
+    deskew : bool
+        Level pages that show a clear angle.
+    orient : bool
+        Try pages that read badly on their side and on their head.
+    decoder : DecoderOptions
+        Weights of the decoder.
+    """
+
+    deskew: bool = True
+    orient: bool = True
+    decoder: DecoderOptions = field(default_factory=DecoderOptions)
+
+
+@dataclass(frozen=True)
+class Models:
+    """Everything that reading needs from a bundle.
+
+    Attributes
+    ----------
+    classifier : Classifier
+    language : LanguageModel
+    spaces : SpaceModel
+    """
+
+    classifier: Classifier
+    language: LanguageModel
+    spaces: SpaceModel
+
+
+class StageTimer:
+    """Collect seconds by stage."""
+
+    def __init__(self) -> None:
+        self.seconds: dict[str, float] = {}
+
+    @contextmanager
+    def stage(self, name: str) -> Iterator[None]:
+        """Add the time spent inside to a stage."""
+        start = time.perf_counter()
+        try:
+            yield
+        finally:
+            spent = time.perf_counter() - start
+            self.seconds[name] = self.seconds.get(name, 0.0) + spent
+
+
+@dataclass(frozen=True)
+class _Draft:
+    """A sheet segmented, its atoms scored."""
+
+    prepared: Prepared
+    layout: Layout
+    page: Segmented
+    scored: Scored
+
+
+def load_models(model: str | Path = "english", *, backend: str = "auto") -> Models:
+    """Load a bundle.
+
+    Parameters
+    ----------
+    model : str or Path
+        Name of a shipped bundle, or a folder.
+    backend : str
+        "auto" or a name of `ocr_batch.recognition.classifier.BACKENDS`.
+
+    Returns
+    -------
+    Models
+
+    Raises
+    ------
+    BundleError
+        If the bundle is missing, damaged or made for another version.
+    """
+    folder = find_bundle(model)
+    return Models(
+        load_classifier(folder, backend),
+        LanguageModel.load(folder / "language.npz"),
+        SpaceModel.load(folder / "spaces.npz"),
+    )
+
+
+def read_sheets(
+    sheets: Sequence[Sheet],
+    models: Models,
+    options: ReadOptions | None = None,
+    timer: StageTimer | None = None,
+) -> list[Page]:
+    """Read sheets; their crops are classified in common batches.
+
+    Parameters
+    ----------
+    sheets : sequence of Sheet
+    models : Models
+    options : ReadOptions, optional
+    timer : StageTimer, optional
+        Gets the seconds spent by stage.
+
+    Returns
+    -------
+    list of Page
+        In the order of the sheets.
+    """
+    options = options or ReadOptions()
+    timer = timer or StageTimer()
+    drafts = _draft(sheets, [0] * len(sheets), models, options, timer)
+    drafts = _orient(drafts, sheets, models, options, timer)
+    drafts = _rescale(drafts, models, timer)
+    pages = [draft.page for draft in drafts]
+    with timer.stage("classify"):
+        scored = score_parts(pages, [draft.scored for draft in drafts], models.classifier)
+    with timer.stage("decode"):
+        readings = _decode(pages, scored, models, options)
+    with timer.stage("assemble"):
+        return [
+            Page(
+                assemble(
+                    draft.page,
+                    scores,
+                    reading,
+                    draft.layout.block,
+                    draft.prepared.to_stored,
+                    sheet.stored_size,
+                ),
+                sheet.stored_size[0],
+                sheet.stored_size[1],
+                sheet.source,
+                sheet.number,
+                draft.prepared.rotation,
+                draft.prepared.skew,
+            )
+            for sheet, draft, scores, reading in zip(sheets, drafts, scored, readings, strict=True)
+        ]
+
+
+def _draft(
+    sheets: Sequence[Sheet],
+    turns: Sequence[int],
+    models: Models,
+    options: ReadOptions,
+    timer: StageTimer,
+) -> list[_Draft]:
+    prepared, layouts, pages = [], [], []
+    for sheet, quarter_turns in zip(sheets, turns, strict=True):
+        with timer.stage("prepare"):
+            ready = prepare(sheet, deskew=options.deskew, quarter_turns=quarter_turns)
+        with timer.stage("layout"):
+            layout = analyse(ready.ink, ready.rules, ready.components, ready.x_height or 20.0)
+        with timer.stage("segment"):
+            pages.append(segment(ready, layout.lines))
+        prepared.append(ready)
+        layouts.append(layout)
+    with timer.stage("classify"):
+        scored = score_whole(pages, models.classifier)
+    return [_Draft(*parts) for parts in zip(prepared, layouts, pages, scored, strict=True)]
+
+
+def _quality(draft: _Draft) -> float:
+    """Return how much of a page looks like text, 0..1; 1.0 for a page without anything."""
+    edges = draft.scored.edges
+    if not len(edges):
+        return 1.0
+    height = edges.box[:, 3] - edges.box[:, 1]
+    return float(np.average(atom_quality(draft.scored), weights=np.maximum(1.0, height)))
+
+
+def _orient(
+    drafts: list[_Draft],
+    sheets: Sequence[Sheet],
+    models: Models,
+    options: ReadOptions,
+    timer: StageTimer,
+) -> list[_Draft]:
+    """Turn pages that read badly and read better turned."""
+    if not options.orient:
+        return drafts
+    result = list(drafts)
+    for number, draft in enumerate(drafts):
+        quality = _quality(draft)
+        if quality >= _DOUBTFUL_PAGE:
+            continue
+        for turned in _draft([sheets[number]] * 3, [2, 1, 3], models, options, timer):
+            better = _quality(turned)
+            if better > quality + _CLEARLY_BETTER and len(turned.scored.edges) >= 10:
+                quality, result[number] = better, turned
+    return result
+
+
+def _rescale(drafts: list[_Draft], models: Models, timer: StageTimer) -> list[_Draft]:
+    """Give lines that read badly the x-height at which they read better."""
+    return [_rescale_page(draft, models, timer) for draft in drafts]
+
+
+def _rescale_page(draft: _Draft, models: Models, timer: StageTimer) -> _Draft:
+    lines = draft.layout.lines
+    if not len(lines):
+        return draft
+    quality = line_quality(draft.page, draft.scored, len(lines))
+    doubtful = quality < np.where(lines.sure, _DOUBTFUL_LINE, 0.9)
+    if not doubtful.any():
+        return draft
+    heights = lines.x_height.copy()
+    best = quality + 0.04
+    number = np.cumsum(doubtful) - 1
+    for scale in _SCALES:
+        line_of = np.where(
+            (lines.line_of >= 0) & doubtful[lines.line_of], number[lines.line_of], -1
+        )
+        trial = replace(
+            lines,
+            line_of=line_of.astype(np.int32),
+            box=lines.box[doubtful],
+            origin=lines.origin[doubtful],
+            baseline=lines.baseline[doubtful],
+            x_height=lines.x_height[doubtful] * scale,
+            sure=lines.sure[doubtful],
+        )
+        with timer.stage("segment"):
+            page = segment(draft.prepared, trial)
+        with timer.stage("classify"):
+            scored = score_whole([page], models.classifier)[0]
+        found = np.zeros(len(lines))
+        found[doubtful] = line_quality(page, scored, len(trial))
+        better = found > best
+        heights[better] = lines.x_height[better] * scale
+        best[better] = found[better]
+    if np.array_equal(heights, lines.x_height):
+        return draft
+    lines = replace(lines, x_height=heights)
+    with timer.stage("segment"):
+        page = segment(draft.prepared, lines)
+    with timer.stage("classify"):
+        scored = score_whole([page], models.classifier)[0]
+    return _Draft(draft.prepared, replace(draft.layout, lines=lines), page, scored)
+
+
+def _decode(
+    pages: Sequence[Segmented],
+    scored: Sequence[Scored],
+    models: Models,
+    options: ReadOptions,
+) -> list[Reading]:
+    """Decode the lines of all pages at once."""
+    first_piece = np.cumsum([0] + [len(page.pieces) for page in pages])
+    first_edge = np.cumsum([0] + [len(scores.edges) for scores in scored])
+    first_line = np.cumsum([0] + [len(page.strips.lines) for page in pages])
+    odds = np.full(int(first_piece[-1]), _NO_SPACE, np.float32)
+    starts, stops = [], []
+    for number, page in enumerate(pages):
+        features, piece = gap_features(page.pieces)
+        odds[first_piece[number] + piece] = models.spaces.log_odds(features)
+        bounds = np.searchsorted(page.pieces.line, np.arange(len(page.strips.lines) + 1))
+        starts.append(bounds[:-1] + first_piece[number])
+        stops.append(bounds[1:] + first_piece[number])
+    candidates = make_candidates(
+        _shifted([scores.edges.start for scores in scored], first_piece),
+        _shifted([scores.edges.stop for scores in scored], first_piece),
+        np.concatenate([scores.edges.atoms for scores in scored]),
+        np.concatenate([scores.log_probabilities for scores in scored]),
+        options.decoder,
+    )
+    reading = decode(
+        candidates,
+        np.concatenate(starts),
+        np.concatenate(stops),
+        odds,
+        models.language,
+        options.decoder,
+    )
+    result = []
+    for number in range(len(pages)):
+        own = (reading.line >= first_line[number]) & (reading.line < first_line[number + 1])
+        result.append(
+            Reading(
+                reading.edge[own] - first_edge[number],
+                reading.label[own],
+                reading.space[own],
+                reading.line[own] - first_line[number],
+            )
+        )
+    return result
+
+
+def _shifted(
+    parts: Sequence[NDArray[np.int64]], first: NDArray[np.int64]
+) -> NDArray[np.int64]:
+    return np.concatenate([part + first[number] for number, part in enumerate(parts)])

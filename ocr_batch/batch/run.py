@@ -1,0 +1,121 @@
+"""Read a list of files into a sink, and count what came of the pages."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from contextlib import closing
+from dataclasses import dataclass
+
+from ocr_batch.batch.job import Rendered
+from ocr_batch.batch.local import DEFAULT_TIMEOUT, run_processes
+from ocr_batch.batch.sinks import Sink
+from ocr_batch.batch.summary import PageRow
+from ocr_batch.batch.work import Job, Opened
+from ocr_batch.errors import ImageError, InputError
+
+__all__ = ["Step", "Totals", "read_all"]
+
+
+@dataclass(frozen=True)
+class Step:
+    """How far the run is.
+
+    Attributes
+    ----------
+    total : int
+        Pages of all files; a file that is not open yet counts as one page.
+    row : PageRow or None
+        The page that was finished; None when only the total changed.
+    """
+
+    total: int
+    row: PageRow | None = None
+
+
+@dataclass(frozen=True)
+class Totals:
+    """What came of the pages of a run.
+
+    Attributes
+    ----------
+    read, empty, failed : int
+        Pages with text, without text, and not read.
+    undecodable : int
+        Those of the failed pages that are no images, or damaged ones.
+    """
+
+    read: int
+    empty: int
+    failed: int
+    undecodable: int
+
+    @property
+    def pages(self) -> int:
+        """All pages."""
+        return self.read + self.empty + self.failed
+
+    @property
+    def exit_code(self) -> int:
+        """0 when no page failed, 2 when nothing given is an image at all, else 5."""
+        if not self.failed:
+            return 0
+        if self.undecodable == self.pages:
+            return InputError.exit_code
+        return ImageError.exit_code
+
+
+def read_all(
+    sources: Sequence[str],
+    job: Job[Rendered],
+    sink: Sink,
+    *,
+    jobs: int,
+    timeout: float = DEFAULT_TIMEOUT,
+    watch: Callable[[Step], None] = lambda step: None,
+) -> Totals:
+    """Read files, a page that fails does not stop the others.
+
+    Parameters
+    ----------
+    sources : sequence of str
+        Paths.
+    job : Job
+        Reads and renders pages.
+    sink : Sink
+        Takes them.
+    jobs : int
+        Number of processes.
+    timeout : float
+        Seconds a page may take, 0 for no limit.
+    watch : callable
+        Told of each step.
+
+    Returns
+    -------
+    Totals
+        The counts.
+
+    Raises
+    ------
+    OutputError
+        When the sink can not write; the run ends.
+    BundleError
+        When the models can not be loaded.
+    """
+    counts: Counter[str] = Counter()
+    undecodable = 0
+    total = len(sources)
+    events = run_processes(sources, job, jobs=jobs, timeout=timeout, in_order=sink.in_order)
+    with closing(events), sink:
+        for event in events:
+            if isinstance(event, Opened):
+                total += event.pages - 1
+                sink.opened(event.index, event.pages)
+                watch(Step(total))
+                continue
+            row = sink.finished(event)
+            counts[row.status] += 1
+            undecodable += isinstance(event.error, ImageError | InputError)
+            watch(Step(total, row))
+    return Totals(counts["read"], counts["empty"], counts["failed"], undecodable)

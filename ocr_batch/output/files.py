@@ -1,0 +1,71 @@
+"""Write files so that each is whole or not there at all."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import secrets
+from pathlib import Path
+
+from ocr_batch.errors import OutputError
+
+__all__ = ["make_folder", "write_atomic"]
+
+
+def _refuse(path: Path, error: OSError) -> OutputError:
+    reason = error.strerror or str(error)
+    return OutputError(
+        f"Can not write {path}: {reason}. Free some space, mend the permissions, "
+        "or choose another output folder."
+    )
+
+
+def make_folder(folder: Path) -> None:
+    """Create a folder and its parents unless it is there.
+
+    Raises
+    ------
+    OutputError
+        When it can not be created, or a file is in its place.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise _refuse(folder, error) from error
+
+
+def write_atomic(path: Path, data: str | bytes, *, sync: bool = False) -> None:
+    """Write a file under another name in the same folder, then rename it.
+
+    Parameters
+    ----------
+    path : Path
+        The file; its folder is created when missing, an older file is replaced.
+    data : str or bytes
+        The whole content; text is written as UTF-8 with its line ends as they are.
+    sync : bool
+        Wait until the content is on the disk, so that it survives a loss of power.
+
+    Raises
+    ------
+    OutputError
+        When the folder or the file can not be written. Nothing half-written is left behind.
+    """
+    content = data.encode("utf-8", "backslashreplace") if isinstance(data, str) else data
+    make_folder(path.parent)
+    # Its own short name, so that a name of the greatest length allowed still works.
+    draft = path.parent / f".ocr-batch-{secrets.token_hex(8)}.tmp"
+    try:
+        try:
+            with draft.open("xb") as stream:
+                stream.write(content)
+                if sync:
+                    stream.flush()
+                    os.fsync(stream.fileno())
+            draft.replace(path)
+        except BaseException:
+            with contextlib.suppress(OSError):
+                draft.unlink(missing_ok=True)
+            raise
+    except OSError as error:
+        raise _refuse(path, error) from error

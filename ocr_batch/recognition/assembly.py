@@ -1,0 +1,128 @@
+"""Assemble what was decoded into words, lines and blocks with boxes on the stored image."""
+
+from __future__ import annotations
+
+from itertools import groupby
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ocr_batch.document import Block, Box, Character, Line, Word
+from ocr_batch.recognition.charset import CLASSES
+from ocr_batch.recognition.decoder import Reading
+from ocr_batch.recognition.scoring import Scored
+from ocr_batch.segmentation.page import Segmented
+
+__all__ = ["assemble", "stored_boxes"]
+
+# A line whose characters are less likely than this on average is a picture or dirt.
+_LEAST_LIKELY = 0.5
+# Short lines have to be surer: a speck is easily taken for a full stop.
+_LEAST_LIKELY_SHORT = 0.8
+_SHORT = 3
+
+
+def stored_boxes(
+    page: Segmented,
+    line: NDArray[np.int64],
+    box: NDArray[np.float64],
+    to_stored: NDArray[np.float64],
+    size: tuple[int, int],
+) -> NDArray[np.int64]:
+    """Map boxes from strips to the image as stored.
+
+    Parameters
+    ----------
+    page : Segmented
+    line : ndarray of int64, shape (N,)
+    box : ndarray of float64, shape (N, 4)
+        left, top, right, bottom in strip pixels.
+    to_stored : ndarray of float64, shape (2, 3)
+        Affine map from the prepared page to the stored image, pixel centres to pixel centres.
+    size : tuple of int
+        (width, height) of the stored image.
+
+    Returns
+    -------
+    ndarray of int64, shape (N, 4)
+        left, top, width, height; never empty and within the image.
+    """
+    corners = []
+    for x, y in ((0, 1), (2, 1), (0, 3), (2, 3)):
+        page_x, page_y = page.strips.to_page(line, box[:, x], box[:, y])
+        # Edges of pixels lie half a pixel before their centres.
+        corners.append(to_stored @ np.stack([page_x - 0.5, page_y - 0.5, np.ones_like(page_x)]))
+    spread = np.stack(corners) + 0.5
+    low, high = np.round(spread.min(axis=0)), np.round(spread.max(axis=0))
+    limit = np.array(size, np.float64)[:, None]
+    low = np.clip(low, 0, np.maximum(limit - 1, 0))
+    high = np.clip(high, low + 1, np.maximum(limit, 1))
+    return np.concatenate([low, high - low]).T.astype(np.int64)
+
+
+def assemble(
+    page: Segmented,
+    scored: Scored,
+    reading: Reading,
+    block: NDArray[np.int64],
+    to_stored: NDArray[np.float64],
+    size: tuple[int, int],
+) -> tuple[Block, ...]:
+    """Build the blocks of a page.
+
+    Parameters
+    ----------
+    page : Segmented
+    scored : Scored
+    reading : Reading
+        Of this page's lines.
+    block : ndarray of int64, shape (L,)
+        Block of each line.
+    to_stored, size
+        See `stored_boxes`.
+
+    Returns
+    -------
+    tuple of Block
+    """
+    likely = np.exp(scored.log_probabilities[reading.edge, reading.label])
+    boxes = stored_boxes(page, reading.line, scored.edges.box[reading.edge], to_stored, size)
+    bounds = np.searchsorted(reading.line, np.arange(len(block) + 1))
+    lines: list[tuple[int, Line]] = []
+    for number in range(len(block)):
+        first, last = int(bounds[number]), int(bounds[number + 1])
+        if first == last:
+            continue
+        mean = float(likely[first:last].mean())
+        if mean < (_LEAST_LIKELY_SHORT if last - first <= _SHORT else _LEAST_LIKELY):
+            continue
+        lines.append((int(block[number]), _line(reading, likely, boxes, first, last)))
+    return tuple(
+        Block(tuple(line for _, line in group))
+        for _, group in groupby(lines, key=lambda entry: entry[0])
+    )
+
+
+def _line(
+    reading: Reading,
+    likely: NDArray[np.float32],
+    boxes: NDArray[np.int64],
+    first: int,
+    last: int,
+) -> Line:
+    words: list[Word] = []
+    characters: list[Character] = []
+    probability = 1.0
+    for index in range(first, last):
+        if reading.space[index] and characters:
+            words.append(Word(tuple(characters), probability))
+            characters, probability = [], 1.0
+        confidence = float(likely[index])
+        probability *= confidence
+        left, top, width, height = (int(value) for value in boxes[index])
+        box = Box(left, top, width, height)
+        characters += [
+            Character(letter, box, confidence) for letter in CLASSES[reading.label[index]]
+        ]
+    words.append(Word(tuple(characters), probability))
+    return Line(tuple(words))

@@ -1,0 +1,383 @@
+"""Choose the best path through the lattice: shapes, spaces and language weighed together."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ocr_batch.recognition.charset import CHARACTERS, GARBAGE, LIGATURES, N_CHARACTERS
+from ocr_batch.recognition.language import LanguageModel
+
+__all__ = ["Candidates", "DecoderOptions", "Reading", "decode", "make_candidates"]
+
+_NOISE = N_CHARACTERS + GARBAGE.index("<noise>")
+#: Class of a candidate that reads as nothing: dirt.
+SKIP = -1
+
+
+@dataclass(frozen=True)
+class DecoderOptions:
+    """Weights of the decoder; all scores are natural logarithms.
+
+    Attributes
+    ----------
+    language : float
+        Weight of the language model.
+    character : float
+        Bonus for each character, against the language model's bias to short paths.
+    space : float
+        Weight of the gap model.
+    reject : float
+        Weight of the log-odds against garbage.
+    reject_floor : float
+        Garbage probabilities are not taken to be below this.
+    whole, join : float
+        Bonus for a whole atom and for each atom joined to another.
+    skip : float
+        Penalty for reading an atom as dirt.
+    margin : float
+        Classes this much less likely than the best are not considered.
+    beam : float
+        Hypotheses this much worse than a line's best are dropped.
+    width : int
+        Most hypotheses kept at one place of a line.
+    """
+
+    language: float = 0.2
+    character: float = 0.35
+    space: float = 0.6
+    reject: float = 1.0
+    reject_floor: float = 2e-3
+    whole: float = 1.0
+    join: float = -0.7
+    skip: float = 2.0
+    margin: float = 4.5
+    beam: float = 12.0
+    width: int = 10
+
+
+@dataclass(frozen=True)
+class Candidates:
+    """Readings of edges, ordered by the piece they start at.
+
+    Attributes
+    ----------
+    edge : ndarray of int64, shape (K,)
+    label : ndarray of int64, shape (K,)
+        Class, or -1 for dirt that reads as nothing.
+    start, stop : ndarray of int64, shape (K,)
+        Pieces.
+    score : ndarray of float32, shape (K,)
+    """
+
+    edge: NDArray[np.int64]
+    label: NDArray[np.int64]
+    start: NDArray[np.int64]
+    stop: NDArray[np.int64]
+    score: NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Reading:
+    """The chosen path of every line.
+
+    Attributes
+    ----------
+    edge : ndarray of int64, shape (M,)
+        Edges in reading order, dirt left out.
+    label : ndarray of int64, shape (M,)
+        Class of each.
+    space : ndarray of bool, shape (M,)
+        Whether a space comes before it.
+    line : ndarray of int64, shape (M,)
+    """
+
+    edge: NDArray[np.int64]
+    label: NDArray[np.int64]
+    space: NDArray[np.bool_]
+    line: NDArray[np.int64]
+
+
+def _spellings() -> NDArray[np.int64]:
+    """Return the language model's symbols of each class, (C, 3), padded by -1."""
+    table = np.full((N_CHARACTERS, 3), -1, np.int64)
+    symbol = {character: number + 1 for number, character in enumerate(CHARACTERS)}
+    for number, text in enumerate(CHARACTERS + LIGATURES):
+        table[number, : len(text)] = [symbol[character] for character in text]
+    return table
+
+
+_SPELLING = _spellings()
+_LENGTH = (_SPELLING >= 0).sum(axis=1)
+
+
+def make_candidates(
+    start: NDArray[np.int64],
+    stop: NDArray[np.int64],
+    atoms: NDArray[np.int64],
+    log_probabilities: NDArray[np.float32],
+    options: DecoderOptions,
+) -> Candidates:
+    """Turn the classifier's scores of edges into scored readings.
+
+    Parameters
+    ----------
+    start, stop, atoms : ndarray of int64, shape (E,)
+        The edges' pieces and how many atoms each spans (0: a part of one).
+    log_probabilities : ndarray of float32, shape (E, C)
+    options : DecoderOptions
+
+    Returns
+    -------
+    Candidates
+
+    Notes
+    -----
+    The score of class c on edge e is log p(c|e) - log p(garbage|e). A path's sum of these is,
+    up to a constant, the log-likelihood that its edges are characters and all others are not,
+    so paths of different numbers of edges compare.
+    """
+    text = log_probabilities[:, :N_CHARACTERS]
+    garbage = np.exp(log_probabilities[:, N_CHARACTERS:]).sum(axis=1)
+    odds = -options.reject * np.log(np.maximum(garbage, options.reject_floor))
+    bonus = np.where(
+        atoms == 0, 0.0, np.where(atoms == 1, options.whole, options.join * (atoms - 1))
+    )
+    best = text.max(axis=1, initial=-np.inf)
+    keep = text >= np.maximum(best - options.margin, np.float32(-18.0))[:, None]
+    edge, label = np.nonzero(keep)
+    score = text[edge, label] + (odds + bonus)[edge]
+    whole = np.flatnonzero(atoms == 1)
+    noise = log_probabilities[whole, _NOISE] - options.skip
+    dirt = whole[noise > -8.0]
+    edge = np.concatenate([edge, dirt])
+    label = np.concatenate([label, np.full(len(dirt), SKIP)])
+    score = np.concatenate([score, noise[noise > -8.0]])
+    # An edge without any reading would break its line's path.
+    order = np.argsort(start[edge], kind="stable")
+    edge = edge[order]
+    return Candidates(edge, label[order], start[edge], stop[edge], score[order].astype(np.float32))
+
+
+class _Pool:
+    """Hypotheses, kept for tracing back: parallel arrays that grow by appending."""
+
+    def __init__(self) -> None:
+        self.parent: list[NDArray[np.int64]] = []
+        self.candidate: list[NDArray[np.int64]] = []
+        self.space: list[NDArray[np.bool_]] = []
+        self.size = 0
+
+    def add(
+        self,
+        parent: NDArray[np.int64],
+        candidate: NDArray[np.int64],
+        space: NDArray[np.bool_],
+    ) -> NDArray[np.int64]:
+        self.parent.append(parent)
+        self.candidate.append(candidate)
+        self.space.append(space)
+        first = self.size
+        self.size += len(parent)
+        return np.arange(first, self.size)
+
+
+@dataclass
+class _Front:
+    """Hypotheses that wait at one place of their lines."""
+
+    line: NDArray[np.int64]
+    state: NDArray[np.int32]
+    score: NDArray[np.float32]
+    number: NDArray[np.int64]
+
+
+def _merge(parts: list[_Front], options: DecoderOptions) -> _Front:
+    """Join fronts: of hypotheses alike to the language model the best stays, then the beam."""
+    line = np.concatenate([part.line for part in parts])
+    state = np.concatenate([part.state for part in parts])
+    score = np.concatenate([part.score for part in parts])
+    number = np.concatenate([part.number for part in parts])
+    order = np.lexsort((-score, line))
+    line, state, score, number = line[order], state[order], score[order], number[order]
+    first = np.r_[True, line[1:] != line[:-1]]
+    start = np.flatnonzero(first)
+    group = np.cumsum(first) - 1
+    keep = score >= score[start][group] - options.beam
+    line, state, score, number = line[keep], state[keep], score[keep], number[keep]
+    # Sorted by score within the line, the first of equal states is the best.
+    order = np.lexsort((np.arange(len(line)), state, line))
+    alike = np.r_[
+        False,
+        (line[order][1:] == line[order][:-1]) & (state[order][1:] == state[order][:-1]),
+    ]
+    keep = np.ones(len(line), np.bool_)
+    keep[order[alike]] = False
+    line, state, score, number = line[keep], state[keep], score[keep], number[keep]
+    first = np.r_[True, line[1:] != line[:-1]]
+    rank = np.arange(len(line)) - np.flatnonzero(first)[np.cumsum(first) - 1]
+    keep = rank < options.width
+    return _Front(line[keep], state[keep], score[keep], number[keep])
+
+
+def decode(
+    candidates: Candidates,
+    line_start: NDArray[np.int64],
+    line_stop: NDArray[np.int64],
+    space_odds: NDArray[np.float32],
+    language: LanguageModel,
+    options: DecoderOptions,
+) -> Reading:
+    """Find each line's best path, all lines at once, by a beam search.
+
+    Parameters
+    ----------
+    candidates : Candidates
+    line_start, line_stop : ndarray of int64, shape (L,)
+        First and past-the-last piece of each line.
+    space_odds : ndarray of float32, shape (P,)
+        Log-odds that a space comes before each piece; very low inside atoms.
+    language : LanguageModel
+    options : DecoderOptions
+
+    Returns
+    -------
+    Reading
+    """
+    count = len(line_start)
+    length = line_stop - line_start
+    pool = _Pool()
+    waiting: dict[int, list[_Front]] = {}
+    root = pool.add(np.full(count, -1), np.full(count, -1), np.zeros(count, np.bool_))
+    waiting[0] = [
+        _Front(
+            np.arange(count), np.full(count, language.start, np.int32),
+            np.zeros(count, np.float32), root,
+        )
+    ]
+    final = np.full(count, -1, np.int64)
+    with_space = -np.logaddexp(0, -space_odds) * options.space
+    without = -np.logaddexp(0, space_odds) * options.space
+    step_first = np.searchsorted(candidates.start, np.arange(len(space_odds) + 1))
+    for place in range(int(length.max(initial=0)) + 1):
+        parts = waiting.pop(place, None)
+        if not parts:
+            continue
+        front = _merge(parts, options)
+        done = length[front.line] == place
+        # Sorted by score within a line: the first is the line's best.
+        finished, index = np.unique(front.line[done], return_index=True)
+        final[finished] = front.number[done][index]
+        front = _Front(
+            front.line[~done], front.state[~done], front.score[~done], front.number[~done]
+        )
+        if not len(front.line):
+            continue
+        piece = line_start[front.line] + place
+        # Every waiting hypothesis meets every candidate that starts where it stands.
+        low, high = step_first[piece], step_first[piece + 1]
+        number = high - low
+        who = np.repeat(np.arange(len(piece)), number)
+        which = np.arange(len(who)) - np.repeat(np.cumsum(number) - number, number) + low[who]
+        _expand(
+            front, who, which, candidates, with_space, without, place, pool, waiting,
+            language, options, line_start,
+        )
+    return _trace(pool, final, candidates)
+
+
+def _expand(
+    front: _Front,
+    who: NDArray[np.int64],
+    which: NDArray[np.int64],
+    candidates: Candidates,
+    with_space: NDArray[np.float32],
+    without: NDArray[np.float32],
+    place: int,
+    pool: _Pool,
+    waiting: dict[int, list[_Front]],
+    language: LanguageModel,
+    options: DecoderOptions,
+    line_start: NDArray[np.int64],
+) -> None:
+    """Extend hypotheses by candidates, each with and without a space before it."""
+    label = candidates.label[which]
+    piece = candidates.start[which]
+    base = front.score[who] + candidates.score[which]
+    reads = label >= 0
+    if place == 0:
+        plain, spaced = np.ones(len(who), np.bool_), np.zeros(len(who), np.bool_)
+    else:
+        spaced = reads & (with_space[piece] > without[piece] - 8.0)
+        plain = ~reads | (without[piece] > with_space[piece] - 8.0)
+    for chosen, space in ((plain, False), (spaced, True)):
+        pick = np.flatnonzero(chosen)
+        if not len(pick):
+            continue
+        score = base[pick].copy()
+        state = front.state[who[pick]]
+        text = label[pick]
+        text_reads = text >= 0
+        if space:
+            score += with_space[piece[pick]]
+            cost, state = language.step(state, np.zeros(len(pick), np.int64))
+            score += options.language * cost + options.character
+        elif place:
+            score += np.where(text_reads, without[piece[pick]], 0.0)
+        for place_in_class in range(3):
+            active = np.flatnonzero(text_reads & (_LENGTH[np.maximum(text, 0)] > place_in_class))
+            if not len(active):
+                break
+            symbol = _SPELLING[text[active], place_in_class]
+            cost, following = language.step(state[active], symbol)
+            if place_in_class == 0:
+                state = state.copy()
+            state[active] = following
+            score[active] += options.language * cost + options.character
+        target = candidates.stop[which[pick]] - line_start[front.line[who[pick]]]
+        number = pool.add(front.number[who[pick]], which[pick], np.full(len(pick), space))
+        line = front.line[who[pick]]
+        score = score.astype(np.float32)
+        for stop in np.unique(target):
+            at = target == stop
+            waiting.setdefault(int(stop), []).append(
+                _Front(line[at], state[at], score[at], number[at])
+            )
+
+
+def _trace(pool: _Pool, final: NDArray[np.int64], candidates: Candidates) -> Reading:
+    """Walk all lines back from their ends together."""
+    parent = np.concatenate(pool.parent)
+    candidate = np.concatenate(pool.candidate)
+    space = np.concatenate(pool.space)
+    here = final.copy()
+    edge, label, gap, line, depth = [], [], [], [], []
+    step = 0
+    while True:
+        alive = np.flatnonzero((here >= 0) & (parent[np.maximum(here, 0)] >= 0))
+        if not len(alive):
+            break
+        node = here[alive]
+        chosen = candidate[node]
+        edge.append(candidates.edge[chosen])
+        label.append(candidates.label[chosen])
+        gap.append(space[node])
+        line.append(alive)
+        depth.append(np.full(len(alive), step))
+        here[alive] = parent[node]
+        step += 1
+    if not edge:
+        none = np.zeros(0, np.int64)
+        return Reading(none, none, none.astype(np.bool_), none)
+    lines = np.concatenate(line)
+    order = np.lexsort((-np.concatenate(depth), lines))
+    labels = np.concatenate(label)[order]
+    reads = labels >= 0
+    return Reading(
+        np.concatenate(edge)[order][reads],
+        labels[reads],
+        np.concatenate(gap)[order][reads],
+        lines[order][reads],
+    )

@@ -1,0 +1,56 @@
+"""Segment a page: its lines become strips, pieces and the crops of any edges."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ocr_batch.layout.lines import Lines
+from ocr_batch.layout.prepare import Prepared
+from ocr_batch.segmentation.atoms import find_atoms
+from ocr_batch.segmentation.crops import make_crops, spread_labels
+from ocr_batch.segmentation.lattice import Edges, Pieces, find_pieces
+from ocr_batch.segmentation.strips import Strips, make_strips
+
+__all__ = ["Segmented", "segment"]
+
+
+@dataclass(frozen=True)
+class Segmented:
+    """A page cut into pieces.
+
+    Attributes
+    ----------
+    strips : Strips
+    pieces : Pieces
+    spread : ndarray of int32, shape (56, W)
+        The pieces' labels grown over their grey rim.
+    """
+
+    strips: Strips
+    pieces: Pieces
+    spread: NDArray[np.int32]
+
+    def crops(self, edges: Edges) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
+        """Return images (E, 56, 56, 2) uint8 and geometry (E, 8) float32 of edges."""
+        return make_crops(self.strips, self.pieces, edges, self.spread)
+
+
+def segment(prepared: Prepared, lines: Lines) -> Segmented:
+    """Cut a page's lines into pieces.
+
+    Parameters
+    ----------
+    prepared : Prepared
+    lines : Lines
+        In reading order.
+
+    Returns
+    -------
+    Segmented
+    """
+    strips = make_strips(prepared.grey, prepared.components, lines)
+    pieces = find_pieces(strips, find_atoms(prepared.components, lines))
+    return Segmented(strips, pieces, spread_labels(pieces.label))
