@@ -67,8 +67,8 @@ def _add_read(commands: argparse._SubParsersAction[_Parser]) -> None:
     parser = commands.add_parser(
         "read",
         help="read scanned pages into text and CSV files",
-        description="Read scanned pages. OUT gets a .txt and a .csv file for each page, in the same\n"
-        "tree as the input, and pages.csv, which lists every page and what came of it.",
+        description="Read scanned pages. OUT gets a .txt and a .csv file for each page, in the\n"
+        "same tree as the input, and pages.csv, which lists every page and what came of it.",
         epilog=_EXIT_CODES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )

@@ -30,7 +30,15 @@ from ocr_batch.recognition.scoring import (
 from ocr_batch.recognition.spaces import SpaceModel, gap_features
 from ocr_batch.segmentation.page import Segmented, segment
 
-__all__ = ["Models", "ReadOptions", "StageTimer", "load_models", "read_sheets"]
+__all__ = [
+    "Models",
+    "ReadOptions",
+    "ReadTrace",
+    "StageTimer",
+    "load_models",
+    "read_sheets",
+    "trace_sheet",
+]
 
 # A page whose atoms look less like characters than this may stand on its side or head.
 _DOUBTFUL_PAGE = 0.7
@@ -103,6 +111,28 @@ class _Draft:
     scored: Scored
 
 
+@dataclass(frozen=True)
+class ReadTrace:
+    """A page as read, with everything it was read from.
+
+    Attributes
+    ----------
+    prepared : Prepared
+    layout : Layout
+    page : Segmented
+    scored : Scored
+        All edges of the lattice.
+    reading : Reading
+        The chosen path.
+    """
+
+    prepared: Prepared
+    layout: Layout
+    page: Segmented
+    scored: Scored
+    reading: Reading
+
+
 def load_models(model: str | Path = "english", *, backend: str = "auto") -> Models:
     """Load a bundle.
 
@@ -153,14 +183,7 @@ def read_sheets(
     """
     options = options or ReadOptions()
     timer = timer or StageTimer()
-    drafts = _draft(sheets, [0] * len(sheets), models, options, timer)
-    drafts = _orient(drafts, sheets, models, options, timer)
-    drafts = _rescale(drafts, models, timer)
-    pages = [draft.page for draft in drafts]
-    with timer.stage("classify"):
-        scored = score_parts(pages, [draft.scored for draft in drafts], models.classifier)
-    with timer.stage("decode"):
-        readings = _decode(pages, scored, models, options)
+    drafts, scored, readings = _read(sheets, models, options, timer)
     with timer.stage("assemble"):
         return [
             Page(
@@ -181,6 +204,37 @@ def read_sheets(
             )
             for sheet, draft, scores, reading in zip(sheets, drafts, scored, readings, strict=True)
         ]
+
+
+def trace_sheet(sheet: Sheet, models: Models, options: ReadOptions | None = None) -> ReadTrace:
+    """Read one sheet and keep its lattice, for harvesting and for finding faults.
+
+    Parameters
+    ----------
+    sheet : Sheet
+    models : Models
+    options : ReadOptions, optional
+
+    Returns
+    -------
+    ReadTrace
+    """
+    drafts, scored, readings = _read([sheet], models, options or ReadOptions(), StageTimer())
+    return ReadTrace(drafts[0].prepared, drafts[0].layout, drafts[0].page, scored[0], readings[0])
+
+
+def _read(
+    sheets: Sequence[Sheet], models: Models, options: ReadOptions, timer: StageTimer
+) -> tuple[list[_Draft], list[Scored], list[Reading]]:
+    drafts = _draft(sheets, [0] * len(sheets), models, options, timer)
+    drafts = _orient(drafts, sheets, models, options, timer)
+    drafts = _rescale(drafts, models, timer)
+    pages = [draft.page for draft in drafts]
+    with timer.stage("classify"):
+        scored = score_parts(pages, [draft.scored for draft in drafts], models.classifier)
+    with timer.stage("decode"):
+        readings = _decode(pages, scored, models, options)
+    return drafts, scored, readings
 
 
 def _draft(
@@ -331,7 +385,5 @@ def _decode(
     return result
 
 
-def _shifted(
-    parts: Sequence[NDArray[np.int64]], first: NDArray[np.int64]
-) -> NDArray[np.int64]:
+def _shifted(parts: Sequence[NDArray[np.int64]], first: NDArray[np.int64]) -> NDArray[np.int64]:
     return np.concatenate([part + first[number] for number, part in enumerate(parts)])

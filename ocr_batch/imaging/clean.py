@@ -118,9 +118,7 @@ def sauvola_threshold(grey: Grey, window: int, k: float = _SAUVOLA_K) -> Grey:
     threshold = mean * (1 + k * (deviation / _SAUVOLA_RANGE - 1))
     # Even paper has no ink however low the contrast: keep the threshold well under white.
     small = np.clip(threshold, 0, 224).astype(np.uint8)
-    return np.asarray(
-        cv2.resize(small, (width, height), interpolation=cv2.INTER_LINEAR), np.uint8
-    )
+    return np.asarray(cv2.resize(small, (width, height), interpolation=cv2.INTER_LINEAR), np.uint8)
 
 
 def binarise(grey: Grey, window: int) -> Mask:

@@ -33,9 +33,7 @@ def _sharpness(
     return np.asarray((histogram.reshape(len(angles), bins) ** 2).sum(axis=1), np.float64)
 
 
-def estimate_skew(
-    x: NDArray[np.float64], y: NDArray[np.float64], x_height: float
-) -> float:
+def estimate_skew(x: NDArray[np.float64], y: NDArray[np.float64], x_height: float) -> float:
     """Estimate the skew from the feet of the letters.
 
     Parameters

@@ -52,7 +52,9 @@ def reading_order(box: Boxes, gutters: Boxes) -> NDArray[np.int64]:
         before |= lefts[:, None] & rights[None, :]
         before &= ~(rights[:, None] & lefts[None, :] & ~shared)
     # Lines side by side with no gutter between them are one row: left comes first.
-    beside = ~shared & (np.abs(middle[:, None] - middle[None, :]) < 0.5 * np.median(box[:, 3] - box[:, 1]))
+    beside = ~shared & (
+        np.abs(middle[:, None] - middle[None, :]) < 0.5 * np.median(box[:, 3] - box[:, 1])
+    )
     unordered = ~(before | before.T)
     before |= unordered & beside & (left[:, None] < left[None, :])
     unordered = ~(before | before.T)
@@ -112,7 +114,11 @@ def group_blocks(box: Boxes, x_height: NDArray[np.float64]) -> NDArray[np.int64]
     smaller = np.minimum(x_height[1:], x_height[:-1])
     running = step[(step > 0.8 * smaller) & (step < 6.0 * smaller)]
     # The usual step is the lower quartile: pages have more line steps than paragraph steps.
-    usual = float(np.quantile(running, 0.3)) if len(running) else 2.5 * float(smaller.mean() if count > 1 else 1)
+    usual = (
+        float(np.quantile(running, 0.3))
+        if len(running)
+        else 2.5 * float(smaller.mean() if count > 1 else 1)
+    )
     same_row = np.abs(step) < 0.8 * smaller
     apart = np.minimum(box[1:, 2], box[:-1, 2]) <= np.maximum(box[1:, 0], box[:-1, 0])
     ends = (step > _BLOCK_STEP * np.maximum(usual, 1.6 * smaller)) | (step < 0) | apart

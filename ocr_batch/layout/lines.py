@@ -18,7 +18,7 @@ _WORD_GAP = 1.9
 _LINK_OVERLAP = 0.5
 _LEVEL = 0.4
 _SMALL = 0.55
-_TALL = 3.2
+_LEAST = 0.35
 _ASCENDER_RATIOS = (1.22, 1.85)
 
 
@@ -138,7 +138,9 @@ def _crosses(
     """Tell which pairs look at each other across a gutter."""
     a, b = neighbours.first, neighbours.second
     crossing = np.zeros(len(a), np.bool_)
-    centre = (components.top[a] + components.bottom[a] + components.top[b] + components.bottom[b]) / 4
+    centre = (
+        components.top[a] + components.bottom[a] + components.top[b] + components.bottom[b]
+    ) / 4
     centre_a = components.left[a] + components.width[a] / 2
     centre_b = components.left[b] + components.width[b] / 2
     for x0, y0, x1, y1 in gutters:
@@ -208,9 +210,7 @@ def _merge_fragments(
     count = len(box)
     if count < 2 or count > 3000:
         return line_of
-    feet = np.array(
-        [np.median(components.bottom[line_of == k]) for k in range(count)]
-    )
+    feet = np.array([np.median(components.bottom[line_of == k]) for k in range(count)])
     tall = np.array([np.median(components.height[line_of == k]) for k in range(count)])
     level = np.abs(feet[:, None] - feet[None, :]) < _LEVEL * x_height
     overlap = np.minimum(box[:, None, 3], box[None, :, 3]) - np.maximum(
@@ -326,8 +326,9 @@ def _fit_x_heights(
     capital = single & (as_capital < as_small)
     heights[capital] = low[capital] / ratio
     sure[single] = np.minimum(as_small, as_capital)[single] < 0.12
-    missing = heights <= 0
+    missing = heights < _LEAST * x_height
     heights[missing] = page
+    sure[missing] = False
     return heights, sure
 
 

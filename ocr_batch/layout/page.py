@@ -98,9 +98,7 @@ def analyse(
 
 
 def _boxes(components: Components) -> NDArray[np.int32]:
-    return np.stack(
-        [components.left, components.top, components.width, components.height], axis=1
-    )
+    return np.stack([components.left, components.top, components.width, components.height], axis=1)
 
 
 def _bands(lines: Lines) -> NDArray[np.float64]:
@@ -116,7 +114,9 @@ def _bands(lines: Lines) -> NDArray[np.float64]:
 def _renumber(lines: Lines, order: NDArray[np.int64]) -> Lines:
     place = np.empty(len(order), np.int32)
     place[order] = np.arange(len(order), dtype=np.int32)
-    line_of = np.where(lines.line_of >= 0, place[lines.line_of], -1) if len(order) else lines.line_of
+    line_of = (
+        np.where(lines.line_of >= 0, place[lines.line_of], -1) if len(order) else lines.line_of
+    )
     return Lines(
         np.asarray(line_of, np.int32),
         lines.box[order],

@@ -253,8 +253,10 @@ def decode(
     root = pool.add(np.full(count, -1), np.full(count, -1), np.zeros(count, np.bool_))
     waiting[0] = [
         _Front(
-            np.arange(count), np.full(count, language.start, np.int32),
-            np.zeros(count, np.float32), root,
+            np.arange(count),
+            np.full(count, language.start, np.int32),
+            np.zeros(count, np.float32),
+            root,
         )
     ]
     final = np.full(count, -1, np.int64)
@@ -282,8 +284,18 @@ def decode(
         who = np.repeat(np.arange(len(piece)), number)
         which = np.arange(len(who)) - np.repeat(np.cumsum(number) - number, number) + low[who]
         _expand(
-            front, who, which, candidates, with_space, without, place, pool, waiting,
-            language, options, line_start,
+            front,
+            who,
+            which,
+            candidates,
+            with_space,
+            without,
+            place,
+            pool,
+            waiting,
+            language,
+            options,
+            line_start,
         )
     return _trace(pool, final, candidates)
 

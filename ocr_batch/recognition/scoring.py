@@ -97,9 +97,7 @@ def score_parts(
         text = whole.log_probabilities[:, :N_CHARACTERS]
         unsure = np.exp(text.max(axis=1, initial=-np.inf)) < _SURE
         mark = (
-            _MARKS[whole.log_probabilities.argmax(axis=1)]
-            if len(text)
-            else np.zeros(0, np.bool_)
+            _MARKS[whole.log_probabilities.argmax(axis=1)] if len(text) else np.zeros(0, np.bool_)
         )
         extra.append(part_edges(page.pieces, unsure) + join_edges(page.pieces, unsure | mark))
     scores = _classify(pages, extra, classifier)

@@ -97,10 +97,24 @@ def gap_features(pieces: Pieces) -> tuple[NDArray[np.float32], NDArray[np.int64]
     width, height = right - left, bottom - top
     foot = BASELINE / X_HEIGHT - bottom
     columns = [
-        gap, gap - low, gap - threshold, high - low, threshold,
-        distance, distance / pitch, pitch, spread,
-        np.r_[0.0, width[:-1]], width, np.r_[0.0, height[:-1]], height,
-        np.r_[0.0, foot[:-1]], foot, following, previous, length,
+        gap,
+        gap - low,
+        gap - threshold,
+        high - low,
+        threshold,
+        distance,
+        distance / pitch,
+        pitch,
+        spread,
+        np.r_[0.0, width[:-1]],
+        width,
+        np.r_[0.0, height[:-1]],
+        height,
+        np.r_[0.0, foot[:-1]],
+        foot,
+        following,
+        previous,
+        length,
     ]
     features = np.clip(np.stack(columns, axis=1), -4, 4).astype(np.float32)
     return features[inner], atoms.start[inner]

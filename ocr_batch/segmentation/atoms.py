@@ -58,8 +58,13 @@ def find_atoms(components: Components, lines: Lines) -> Atoms:
     order = np.lexsort((left, line))
     member, line = member[order], line[order]
     box = np.stack(
-        [components.left[member], components.top[member],
-         components.right[member], components.bottom[member]], axis=1
+        [
+            components.left[member],
+            components.top[member],
+            components.right[member],
+            components.bottom[member],
+        ],
+        axis=1,
     ).astype(np.float64)
     unit = lines.x_height[line]
     first, second = [], []

@@ -88,9 +88,7 @@ def make_crops(
     return images, _geometry(pieces, edges, squeeze)
 
 
-def _geometry(
-    pieces: Pieces, edges: Edges, squeeze: NDArray[np.float64]
-) -> NDArray[np.float32]:
+def _geometry(pieces: Pieces, edges: Edges, squeeze: NDArray[np.float64]) -> NDArray[np.float32]:
     left, top, right, bottom = edges.box.T
     width, height = right - left, bottom - top
     line = pieces.line[edges.start]

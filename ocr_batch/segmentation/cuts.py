@@ -37,9 +37,7 @@ class CutPaths:
         self.cost = cost
 
 
-def _sweep(
-    ink: NDArray[np.float32], rows: range
-) -> tuple[NDArray[np.float32], NDArray[np.int8]]:
+def _sweep(ink: NDArray[np.float32], rows: range) -> tuple[NDArray[np.float32], NDArray[np.int8]]:
     """Accumulate least costs along `rows`; return the last row's costs and all steps taken."""
     total = ink[rows[0]].copy()
     steps = np.zeros((FRAME, ink.shape[1]), np.int8)
@@ -49,9 +47,9 @@ def _sweep(
         from_right = np.empty_like(total)
         from_right[:-1], from_right[-1] = total[1:], np.inf
         side = np.minimum(from_left, from_right) + np.float32(_SIDE_STEP)
-        steps[row] = np.where(
-            side < total, np.where(from_left <= from_right, -1, 1), 0
-        ).astype(np.int8)
+        steps[row] = np.where(side < total, np.where(from_left <= from_right, -1, 1), 0).astype(
+            np.int8
+        )
         total = np.minimum(total, side) + ink[row]
     return total, steps
 

@@ -152,7 +152,9 @@ def find_pieces(strips: Strips, atoms: Atoms) -> Pieces:
 
 def _page_edges(strips: Strips, atoms: Atoms) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     scale, origin, start = (
-        strips.scale[atoms.line], strips.origin[atoms.line], strips.start[atoms.line],
+        strips.scale[atoms.line],
+        strips.origin[atoms.line],
+        strips.start[atoms.line],
     )
     left = (atoms.box[:, 0] - origin) / scale + start + PAD
     right = (atoms.box[:, 2] - origin) / scale + start + PAD

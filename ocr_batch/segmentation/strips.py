@@ -21,6 +21,7 @@ X_HEIGHT = 20.0
 BASELINE = 38.0
 #: White columns before and after each line.
 PAD = 64
+_LONGEST = 30_000
 
 
 @dataclass(frozen=True)
@@ -80,9 +81,7 @@ class Strips:
         return column, row
 
 
-def _foot(
-    lines: Lines, line: NDArray[np.int64], x: NDArray[np.float64]
-) -> NDArray[np.float64]:
+def _foot(lines: Lines, line: NDArray[np.int64], x: NDArray[np.float64]) -> NDArray[np.float64]:
     c = lines.baseline[line]
     local = x - lines.origin[line]
     return np.asarray(c[:, 0] + c[:, 1] * local + c[:, 2] * local * local, np.float64)
@@ -104,6 +103,8 @@ def make_strips(grey: NDArray[np.uint8], components: Components, lines: Lines) -
     """
     count = len(lines)
     scale = np.maximum(lines.x_height, 2.0) / X_HEIGHT
+    # A long smear taken for tiny print must not become a strip wider than OpenCV can handle.
+    scale = np.maximum(scale, (lines.box[:, 2] - lines.box[:, 0]) / _LONGEST)
     span = np.ceil((lines.box[:, 2] - lines.box[:, 0]) / scale).astype(np.int64) + 1
     stop = np.cumsum(span + 2 * PAD)
     start = stop - span - 2 * PAD
@@ -118,8 +119,14 @@ def make_strips(grey: NDArray[np.uint8], components: Components, lines: Lines) -
         table[members + 1] = members + 1
         columns = slice(int(start[line]), int(stop[line]))
         _fill(
-            grey, components.labels, table, lines, line, float(scale[line]),
-            strip[:, columns], label[:, columns],
+            grey,
+            components.labels,
+            table,
+            lines,
+            line,
+            float(scale[line]),
+            strip[:, columns],
+            label[:, columns],
         )
         table[members + 1] = 0
     return Strips(strip, label, start, stop, lines.box[:, 0].copy(), scale, lines)

@@ -155,9 +155,7 @@ def build_language_model(texts: Iterable[str], states: int = 50_000) -> Language
     return LanguageModel(np.concatenate(contexts), costs)
 
 
-def _threshold(
-    counted: list[tuple[NDArray[np.int64], NDArray[np.int64]]], states: int
-) -> int:
+def _threshold(counted: list[tuple[NDArray[np.int64], NDArray[np.int64]]], states: int) -> int:
     """Return the count from which contexts are kept, so that about `states` are."""
     totals = []
     for code, count in counted[1:]:
