@@ -124,6 +124,12 @@ def test_auto_takes_the_first_that_is_there(folder, monkeypatch):
         load_classifier(folder, "abacus")
 
 
+def test_other_classes_are_refused(folder):
+    assert load_classifier(folder, classes=CLASSES).card.classes == CLASSES
+    with pytest.raises(BundleError, match="other characters"):
+        load_classifier(folder, classes=("b", "a", *CLASSES[2:]))
+
+
 def copy(folder, target):
     target.mkdir()
     for path in folder.iterdir():

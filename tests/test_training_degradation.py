@@ -94,7 +94,32 @@ def test_bilevel_pages_are_black_and_white_and_chance_is_the_generators():
     assert not np.array_equal(first.grey, degrade(page, how, np.random.default_rng(5)).grey)
 
 
+def test_a_page_that_was_never_printed_keeps_its_edges():
+    page = _page()
+    how = Degradation(clean=True, x_height=11.0)
+    out = degrade(page, how, np.random.default_rng(0))
+    assert out.characters.visible.all()
+    assert out.characters.x_height[0] == pytest.approx(11)
+    assert np.array_equal(out.grey, degrade(page, how, np.random.default_rng(9)).grey)
+
+
+def test_print_is_never_enlarged():
+    page = _page()
+    out = degrade(page, Degradation(x_height=60.0), np.random.default_rng(0))
+    assert out.grey.shape == page.grey.shape
+
+
+def test_hairlines_last_in_one_bit():
+    page = _page()
+    # Bars of six pixels become one and a half wide.
+    how = Degradation(scale=0.25, bilevel=True, softness=0.03)
+    out = degrade(page, how, np.random.default_rng(0))
+    assert out.characters.visible.all()
+
+
 def test_mix_of_difficulties():
-    drawn = [sample_degradation(np.random.default_rng(n)) for n in range(400)]
+    drawn = [sample_degradation(np.random.default_rng(n)) for n in range(1000)]
     assert 0.5 < np.mean([d.bilevel for d in drawn]) < 0.7
-    assert 0.1 < np.mean([d.scale < 1 for d in drawn]) < 0.35
+    assert 0.05 < np.mean([d.clean for d in drawn]) < 0.11
+    assert 0.06 < np.mean([0 < d.x_height < 13 and not d.clean for d in drawn]) < 0.14
+    assert 0.05 < np.mean([d.scale < 1 for d in drawn]) < 0.2

@@ -28,8 +28,9 @@ def test_references_have_the_published_size(name, classes, shape, parameters):
     np.testing.assert_allclose(probabilities.sum(axis=1), 1, rtol=1e-5)
 
 
-def test_page_reader_is_compact_and_emits_logits():
-    model = build_network("page-reader", len(CLASSES))
+@pytest.mark.parametrize("name", ["page-reader", "page-reader-dense"])
+def test_page_reader_is_compact_and_emits_logits(name):
+    model = build_network(name, len(CLASSES))
     assert 400_000 <= model.count_params() <= 600_000
     image = np.random.default_rng(0).random((3, 56, 56, 2), dtype=np.float32)
     logits = model([image, np.zeros((3, 8), np.float32)]).numpy()

@@ -12,8 +12,13 @@ Grey = NDArray[np.uint8]
 Affine = NDArray[np.float64]
 
 _LIMIT_DEGREES = 12.0
-# The best angle must gather the baselines this much better than a typical angle does.
+# The best angle must gather the baselines this much better than a typical angle does, and stand
+# out of the other angles' scatter by so many standard deviations: few marks gather by chance.
 _CLEAR_PEAK = 1.25
+_CLEAR_DEVIATIONS = 8.0
+# Bins in x-heights: coarse ones do not miss the peak, fine ones place it.
+_COARSE_BIN = 0.3
+_FINER = ((0.05, 0.15), (0.01, 0.1))
 _MIN_POINTS = 30
 
 
@@ -53,15 +58,17 @@ def estimate_skew(x: NDArray[np.float64], y: NDArray[np.float64], x_height: floa
     if len(x) > 4000:
         keep = np.linspace(0, len(x) - 1, 4000).astype(np.int64)
         x, y = x[keep], y[keep]
-    pitch = max(1.0, 0.3 * x_height)
     coarse = np.arange(-_LIMIT_DEGREES, _LIMIT_DEGREES + 0.1, 0.25)
-    scores = _sharpness(x, y, coarse, pitch)
+    scores = _sharpness(x, y, coarse, max(1.0, _COARSE_BIN * x_height))
     best = float(coarse[int(scores.argmax())])
-    if scores.max() < _CLEAR_PEAK * np.median(scores):
+    typical = float(np.median(scores))
+    scatter = 1.4826 * float(np.median(np.abs(scores - typical)))
+    if scores.max() < max(_CLEAR_PEAK * typical, typical + _CLEAR_DEVIATIONS * scatter):
         return 0.0
-    for step in (0.05, 0.01):
+    for step, bin_size in _FINER:
         fine = best + np.arange(-6, 7) * step
-        best = float(fine[int(_sharpness(x, y, fine, pitch).argmax())])
+        scores = _sharpness(x, y, fine, max(1.0, bin_size * x_height))
+        best = float(fine[int(scores.argmax())])
     return best
 
 

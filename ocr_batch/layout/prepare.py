@@ -79,7 +79,10 @@ def _resize(
 
 
 def _vertical_rules(rules: NDArray[np.bool_], x_height: float) -> NDArray[np.float64]:
-    _, _, stats, _ = cv2.connectedComponentsWithStats(rules.view(np.uint8), connectivity=8)
+    # Opened, so that a rule across does not make one shape of both.
+    kernel = cv2.getStructuringElement(cv2.MORPH_RECT, (1, max(3, round(5 * x_height))))
+    upright = cv2.morphologyEx(rules.view(np.uint8), cv2.MORPH_OPEN, kernel)
+    _, _, stats, _ = cv2.connectedComponentsWithStats(upright, connectivity=8)
     left, top, width, height, _ = stats[1:].T
     tall = (height > 5 * x_height) & (width < 1.5 * x_height)
     boxes = np.stack([left, top, left + width, top + height], axis=1)

@@ -7,7 +7,7 @@ import os
 import sys
 import tempfile
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
@@ -272,7 +272,9 @@ def _available(backend: str, folder: Path) -> bool:
     return (folder / name).is_file() and find_spec("ai_edge_litert") is not None
 
 
-def load_classifier(folder: Path, backend: str = "auto") -> Classifier:
+def load_classifier(
+    folder: Path, backend: str = "auto", classes: Sequence[str] | None = None
+) -> Classifier:
     """Load the classifier of a bundle.
 
     Parameters
@@ -282,6 +284,8 @@ def load_classifier(folder: Path, backend: str = "auto") -> Classifier:
     backend : str
         One of `BACKENDS`, or "auto": the first of them whose library is installed and whose file
         is in the bundle.
+    classes : sequence of str, optional
+        What the caller takes the columns of the scores for; a bundle with others is refused.
 
     Returns
     -------
@@ -297,6 +301,11 @@ def load_classifier(folder: Path, backend: str = "auto") -> Classifier:
     if backend not in ("auto", *BACKENDS):
         raise UsageError(f"no back end {backend!r}; choose auto or one of {', '.join(BACKENDS)}")
     card = verify(folder)
+    if classes is not None and card.classes != tuple(classes):
+        raise BundleError(
+            f"the model bundle {folder} tells other characters apart than this version reads; "
+            "train it again, or install the version it was made for"
+        )
     for candidate in BACKENDS if backend == "auto" else (backend,):
         if _available(candidate, folder):
             if candidate == "tensorflow":

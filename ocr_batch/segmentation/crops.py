@@ -38,6 +38,8 @@ def spread_labels(label: NDArray[np.int32], rounds: int = 2) -> NDArray[np.int32
     -------
     ndarray of int32, shape (56, W)
     """
+    if not label.size:
+        return label.copy()
     # OpenCV dilates floats, which hold labels exactly up to 2**24.
     grown = label.astype(np.float32)
     kernel = np.ones((3, 3), np.uint8)

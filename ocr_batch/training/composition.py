@@ -59,6 +59,8 @@ class Habits:
         Set on a typewriter's grid: no kerning, straight quotes, whole spaces.
     wear : float
         How unevenly a typewriter strikes, 0 to 1.
+    jitter : float
+        How far letters lie above or below the line at most, ems, as in type set by hand.
 
     """
 
@@ -69,6 +71,7 @@ class Habits:
     sentence_space: float = 1.0
     typed: bool = False
     wear: float = 0.0
+    jitter: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -252,9 +255,11 @@ class Setter:
     def _strike(self, text: str, pen: Pen) -> tuple[float, float, int, float]:
         """Return offset across and down, weight and darkness of one strike of a letter."""
         wear = self.habits.wear
-        if wear <= 0:
-            return 0.0, 0.0, 0, 1.0
         rng, em = self.rng, pen.style.em
+        if wear <= 0:
+            jitter = self.habits.jitter
+            down = float(rng.uniform(-jitter, jitter)) * em if jitter > 0 else 0.0
+            return 0.0, down, 0, 1.0
         slug = self._slugs.get(text)
         if slug is None:
             lie = rng.normal(0.0, 0.018 * wear * em, 2)

@@ -12,6 +12,8 @@ __all__ = ["Degradation", "sample_degradation"]
 _MIX = (((0.0, 0.15), 0.42), ((0.15, 0.5), 0.42), ((0.5, 1.0), 0.16))
 #: Shares of pages that never were on paper, and of grey scans of 70 to 130 dpi.
 _CLEAN, _TINY = 0.08, 0.10
+#: Share of 1-bit pages with the print of old books.
+_WORN = 0.15
 
 
 @dataclass(frozen=True)
@@ -143,10 +145,11 @@ def sample_degradation(rng: np.random.Generator, difficulty: float | None = None
         turn=float(rng.normal(0.0, 0.12)) if chance(0.5) else 0.0,
         curl=up_to(0.25 * d) if chance(0.25) else 0.0,
         curl_length=float(rng.uniform(0.6, 2.5)),
-        spread=float(np.clip(rng.normal(0.012 + 0.012 * d, 0.012 + 0.03 * d), -0.03, 0.09)),
+        spread=float(np.clip(rng.normal(0.014 + 0.02 * d, 0.014 + 0.032 * d), -0.03, 0.09)),
         softness=float(rng.uniform(0.03, 0.05 + 0.03 * d)),
-        hold=float(rng.uniform(0.4, 1.0)),
-        roughness=up_to(0.1 + 0.35 * d),
+        hold=float(rng.uniform(0.2, 1.0)),
+        # A scanner's blur hides part of it in grey.
+        roughness=up_to(0.14 + 0.38 * d) * (1.0 if bilevel else 1.5),
         grain=float(rng.uniform(0.8, 2.2)),
         mottle=up_to(0.6 * d) if chance(0.25) else 0.0,
         rim=up_to(0.5) if not bilevel and chance(0.2) else 0.0,
@@ -155,11 +158,20 @@ def sample_degradation(rng: np.random.Generator, difficulty: float | None = None
         focus=float(rng.uniform(0.3, 0.6 + 0.7 * d)),
         sharpen=up_to(1.0) if chance(0.5) else 0.0,
         flips=up_to(0.3 * d) if bilevel and chance(0.3) else 0.0,
-        specks=float(np.exp(rng.uniform(-1.5, 2.5))) * d if chance(0.45) else 0.0,
-        holes=float(np.exp(rng.uniform(-1.0, 3.0))) * d if chance(0.25) else 0.0,
+        specks=float(np.exp(rng.uniform(-1.0, 3.0))) * (0.2 + d) if chance(0.5) else 0.0,
+        holes=float(np.exp(rng.uniform(-0.5, 3.5))) * (0.2 + d) if chance(0.35) else 0.0,
         bilevel=bilevel,
         threshold=float(np.clip(rng.normal(0.49, 0.04 + 0.06 * d), 0.25, 0.72)) if bilevel else 0.5,
     )
+    if bilevel and chance(_WORN):
+        # Worn type on rough paper: thin, ragged, with hairlines that break.
+        made = replace(
+            made,
+            spread=float(rng.normal(-0.006, 0.008)),
+            hold=up_to(0.4),
+            roughness=float(rng.uniform(0.15, 0.5)),
+            grain=float(rng.uniform(1.0, 2.0)),
+        )
     if not bilevel and chance(_TINY / 0.38):
         made = replace(made, x_height=float(rng.uniform(8.0, 12.5)), focus=up_to(0.5))
     elif chance(0.08 + 0.12 * d):

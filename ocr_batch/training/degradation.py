@@ -16,7 +16,7 @@ from ocr_batch.training.scanning import Image, cut_level, flip_edges, print_ink,
 __all__ = ["Degradation", "degrade", "sample_degradation"]
 
 #: Labels in the smallest type that holds them and that cv2 knows.
-Labels = npt.NDArray[Any]
+Labels = npt.NDArray[np.integer[Any] | np.floating[Any]]
 
 #: A character keeps its label if so much of its ink is left and not more than so much was added.
 _LEFT, _DROWNED = 0.35, 3.0
@@ -87,7 +87,7 @@ def _count(owner: Labels, characters: int) -> npt.NDArray[np.int64]:
 def _warp(page: RenderedPage, how: Degradation, unit: float) -> tuple[Image, Labels, Characters]:
     """Scale, turn and curl: return coverage (0 to 1), owners, and characters in new places."""
     grey, old = page.grey, page.characters
-    owner = page.owner.astype(np.uint16 if len(old) < 65535 else np.float32)
+    owner: Labels = page.owner.astype(np.uint16 if len(old) < 65535 else np.float32)
     height, width = grey.shape
     scale = how.scale
     rows, columns = round(height * scale), round(width * scale)
@@ -104,12 +104,13 @@ def _warp(page: RenderedPage, how: Degradation, unit: float) -> tuple[Image, Lab
         # Sampling would skip pixels: average over what one new pixel covers.
         size = 1 / scale
         grey = np.asarray(cv2.GaussianBlur(grey, (0, 0), max(0.3, 0.35 * size)), np.uint8)
+    warped: npt.NDArray[Any] = grey
     if rise != 0:
         x = ((np.arange(columns) + 0.5) / scale - 0.5)[None, :]
         y = ((np.arange(rows, dtype=np.float32) + 0.5) / scale - 0.5)[:, None]
         map_x = x.astype(np.float32) - np.float32(slope) * (y - np.float32(middle_y))
         map_y = y - lift(x).astype(np.float32)
-        grey = cv2.remap(grey, map_x, map_y, cv2.INTER_LINEAR, borderValue=255.0)
+        warped = cv2.remap(grey, map_x, map_y, cv2.INTER_LINEAR, borderValue=255.0)
         owner = cv2.remap(owner, map_x, map_y, cv2.INTER_NEAREST, borderValue=0.0)
     elif scale != 1 or slope != 0:
         matrix = np.array(
@@ -119,7 +120,7 @@ def _warp(page: RenderedPage, how: Degradation, unit: float) -> tuple[Image, Lab
         matrix[:, 2] = [half + slope * (middle_y - half), half + slope * (half - middle_x)]
         size_out = (columns, rows)
         inverse = cv2.WARP_INVERSE_MAP
-        grey = cv2.warpAffine(
+        warped = cv2.warpAffine(
             grey, matrix, size_out, flags=cv2.INTER_LINEAR | inverse, borderValue=255.0
         )
         owner = cv2.warpAffine(owner, matrix, size_out, flags=cv2.INTER_NEAREST | inverse)
@@ -129,9 +130,9 @@ def _warp(page: RenderedPage, how: Degradation, unit: float) -> tuple[Image, Lab
         baseline=((old.baseline + lift(centre)) * scale).astype(np.float32),
         x_height=(old.x_height * scale).astype(np.float32),
     )
-    coverage = np.asarray(grey, np.float32)
+    coverage = np.asarray(warped, np.float32)
     coverage = (np.float32(255) - coverage) * np.float32(1 / 255)
-    return coverage, np.asarray(owner).astype(owner.dtype, copy=False), characters
+    return coverage, owner, characters
 
 
 def _follow(owner: Labels, solid: npt.NDArray[np.bool_]) -> npt.NDArray[np.int32]:

@@ -42,6 +42,7 @@ class _Master:
         self.x_height = -self.glyph("x").top / _MASTER
         self.cap_height = -self.glyph("H").top / _MASTER
         self.stem = self._stem()
+        self.hair = self._hair()
         self.fixed = self.advance("i") == self.advance("M")
 
     def glyph(self, code: str) -> Glyph:
@@ -57,6 +58,13 @@ class _Master:
         ink, _, top = self.glyph("l")
         rows = ink[-top - round(0.6 * self.x_height * _MASTER) :][: _MASTER // 20]
         return float(np.median(rows.sum(axis=1, dtype=np.float64)) / (255.0 * _MASTER))
+
+    def _hair(self) -> float:
+        # The bar of an H is as thin as the thin strokes of a face.
+        ink = self.glyph("H").ink
+        middle = ink.shape[1] // 2
+        bar = ink[:, middle - 2 : middle + 3].sum(axis=0, dtype=np.float64)
+        return float(np.median(bar) / (255.0 * _MASTER))
 
     def advance(self, code: str) -> float:
         found = self.advances.get(code)
@@ -126,6 +134,7 @@ class Pen:
         self.x_height = self._master.x_height * style.em
         self.cap_height = self._master.cap_height * style.em
         self.stem = self._master.stem * style.em
+        self.hair = self._master.hair * style.em
         self.fixed = self._master.fixed
         self.space = self.advance(" ")
 

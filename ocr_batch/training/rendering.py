@@ -11,12 +11,13 @@ import numpy.typing as npt
 from scipy import ndimage
 
 from ocr_batch.errors import TrainingError
-from ocr_batch.training.composition import Letter
+from ocr_batch.training.composition import Letter, Setter
 from ocr_batch.training.corpus import Corpus
+from ocr_batch.training.distractors import add_distractors
 from ocr_batch.training.fonts import Face
 from ocr_batch.training.makeup import compose_page
 
-__all__ = ["Characters", "RenderedPage", "boxes_of", "render_page"]
+__all__ = ["Characters", "RenderedPage", "boxes_of", "paint_page", "render_page"]
 
 #: Coverage (of 255) from which a pixel belongs to a character.
 _OWNED = 90
@@ -106,6 +107,7 @@ def render_page(
     characters: int | None = None,
     x_height: float | None = None,
     kind: str | None = None,
+    distractors: float = 0.1,
 ) -> RenderedPage:
     """Render a page of text in random faces and layout.
 
@@ -124,6 +126,9 @@ def render_page(
     kind : str, optional
         One of `ocr_batch.training.makeup.KINDS`. Default: by chance, typewritten or printed as
         the face.
+    distractors : float
+        Probability that something is on the page that is no text: a picture, a signature, a
+        stamp, dirt, the border of the scan. It belongs to no character.
 
     Returns
     -------
@@ -136,7 +141,7 @@ def render_page(
 
     """
     if not faces:
-        raise TrainingError("No faces were given. Install the training fonts, see fonts.py.")
+        raise TrainingError("No faces were given. Install the training fonts, see typefaces.py.")
     if characters is None:
         characters = int(rng.integers(1000, 2500))
     if x_height is None:
@@ -144,9 +149,41 @@ def render_page(
     setter, height, width = compose_page(
         rng, faces, corpus, characters, x_height=x_height, kind=kind
     )
-    ink, owner = _paint(setter.letters, height, width)
-    _rule(ink, setter.rules, rng)
+    return paint_page(setter, height, width, rng, distractors=distractors)
+
+
+def paint_page(
+    setter: Setter,
+    height: int,
+    width: int,
+    rng: np.random.Generator,
+    *,
+    distractors: float = 0.0,
+) -> RenderedPage:
+    """Paint a page that has been set.
+
+    Parameters
+    ----------
+    setter : Setter
+        Its letters, rules and lines.
+    height, width : int
+        Size of the page, pixels. What lies outside is cut off.
+    rng : numpy.random.Generator
+    distractors : float
+        Probability that something is on the page that is no text; it makes the page larger.
+
+    Returns
+    -------
+    RenderedPage
+
+    """
     letters = setter.letters
+    ink, owner = _paint(letters, height, width)
+    _rule(ink, setter.rules, rng)
+    down = 0
+    if letters and rng.random() < distractors:
+        unit = float(np.median([letter.pen.x_height for letter in letters]))
+        ink, owner, down = add_distractors(ink, owner, unit, rng)
     box = boxes_of(owner, len(letters))
     truth = Characters(
         text=tuple(letter.text for letter in letters),
@@ -154,7 +191,7 @@ def render_page(
         word=_array(letters, "word", np.int32),
         box=box,
         x_height=np.array([letter.pen.x_height for letter in letters], np.float32),
-        baseline=_array(letters, "y", np.float32),
+        baseline=_array(letters, "y", np.float32) + np.float32(down),
         face=np.array([letter.pen.number for letter in letters], np.int32),
         visible=box[:, 2] > 0,
     )

@@ -1,0 +1,68 @@
+import numpy as np
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+
+from ocr_batch.layout.gutters import find_gutters
+
+X_HEIGHT = 20.0
+NO_RULES = np.zeros((0, 4))
+
+
+def _column(left, right, top=100, lines=20, step=50):
+    return [[left, top + k * step, right, top + k * step + 20] for k in range(lines)]
+
+
+def _find(*boxes, rules=NO_RULES):
+    return find_gutters(np.array(sum(boxes, []), np.float64), rules, X_HEIGHT)
+
+
+def test_two_columns_have_one_gutter_between_them():
+    (gutter,) = _find(_column(100, 700), _column(760, 1360))
+    assert 700 <= gutter[0] < gutter[2] <= 760
+    assert gutter[1] <= 120 and gutter[3] >= 1050
+
+
+def test_three_columns_have_two():
+    gutters = _find(_column(100, 500), _column(560, 960), _column(1020, 1420))
+    assert sorted(g[0] // 100 for g in gutters) == [5, 9]
+
+
+def test_one_column_has_none():
+    assert len(_find(_column(100, 700))) == 0
+    assert len(find_gutters(NO_RULES, NO_RULES, X_HEIGHT)) == 0
+
+
+def test_a_heading_ends_the_gutter():
+    (gutter,) = _find([[100, 20, 1360, 60]], _column(100, 700), _column(760, 1360))
+    assert gutter[1] >= 60
+
+
+def test_a_table_has_none():
+    cells = [_column(left, left + 120) for left in (100, 400, 700, 1000)]
+    assert len(_find(*cells)) == 0
+
+
+def test_a_rule_parts_columns_that_stand_close():
+    left, right = _column(100, 700), _column(715, 1300)
+    assert len(_find(left, right)) == 0
+    rule = np.array([[705.0, 90, 708, 1100]])
+    (gutter,) = _find(left, right, rules=rule)
+    assert 700 <= gutter[0] < gutter[2] <= 715
+
+
+def test_a_rule_in_a_table_parts_nothing():
+    rule = np.array([[300.0, 90, 303, 1100]])
+    assert len(_find(_column(100, 220), _column(400, 520), rules=rule)) == 0
+
+
+@settings(max_examples=100, deadline=None)
+@given(
+    hnp.arrays(np.float64, st.tuples(st.integers(0, 30), st.just(4)), elements=st.floats(0, 900)),
+    st.floats(5, 60),
+)
+def test_any_boxes(numbers, x_height):
+    boxes = np.concatenate([numbers[:, :2], numbers[:, :2] + 1 + numbers[:, 2:]], axis=1)
+    gutters = find_gutters(boxes, NO_RULES, x_height)
+    assert gutters.shape[1] == 4
+    assert (gutters[:, 0] < gutters[:, 2]).all() and (gutters[:, 1] < gutters[:, 3]).all()

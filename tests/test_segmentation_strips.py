@@ -1,0 +1,111 @@
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from pages import Canvas, laid_out, page_of, prose, turned
+
+from ocr_batch.layout.lines import Lines
+from ocr_batch.segmentation.strips import BASELINE, FRAME, PAD, X_HEIGHT, Strips, make_strips
+
+PAGE = page_of(["common sense rose above", *prose(4, 8)])
+READY, LAYOUT = laid_out(PAGE.grey)
+STRIPS = make_strips(READY.grey, READY.components, LAYOUT.lines)
+
+
+def _strips(grey):
+    ready, layout = laid_out(grey)
+    return ready, layout.lines, make_strips(ready.grey, ready.components, layout.lines)
+
+
+finite = st.floats(-500, 5000)
+
+
+@settings(max_examples=100)
+@given(
+    st.floats(0, 3000), st.floats(-0.06, 0.06), st.floats(-1e-5, 1e-5), st.floats(2, 200),
+    st.lists(st.tuples(finite, finite), min_size=1, max_size=8),
+)  # fmt: skip
+def test_to_strip_is_the_inverse_of_to_page(foot, slope, bend, x_height, points):
+    lines = Lines(
+        np.zeros(0, np.int32),
+        np.array([[50.0, 0, 900, 100]]),
+        np.array([60.0]),
+        np.array([[foot, slope, bend]]),
+        np.array([x_height]),
+        np.ones(1, np.bool_),
+    )
+    nothing = np.zeros((FRAME, 0), np.uint8)
+    start, stop = np.array([128]), np.array([2000])
+    strips = Strips(
+        nothing, nothing.astype(np.int32), start, stop, np.array([50.0]),
+        np.array([x_height / X_HEIGHT]), lines,
+    )  # fmt: skip
+    line = np.zeros(len(points), np.int64)
+    x, y = np.array(points).T
+    column, row = strips.to_strip(line, x, y)
+    np.testing.assert_allclose(strips.to_page(line, column, row), (x, y), atol=1e-6)
+    back = strips.to_strip(line, *strips.to_page(line, x, y))
+    np.testing.assert_allclose(back, (x, y), atol=1e-6)
+
+
+def test_lines_lie_end_to_end_with_white_between():
+    assert STRIPS.grey.shape == STRIPS.label.shape == (FRAME, STRIPS.stop[-1])
+    assert np.array_equal(STRIPS.start[1:], STRIPS.stop[:-1]) and STRIPS.start[0] == 0
+    for start, stop in zip(STRIPS.start, STRIPS.stop, strict=True):
+        label = STRIPS.label[:, start:stop]
+        assert not label[:, : PAD - 2].any() and not label[:, -PAD + 2 :].any()
+
+
+@pytest.mark.parametrize("size", [24, 40, 56])
+def test_letters_stand_on_the_baseline_and_have_the_x_height(size):
+    canvas = page_of(["common sense rose above", *prose(4, 8)], size)
+    _, _, strips = _strips(canvas.grey)
+    first = strips.grey[:, : strips.stop[0]][:, : PAD + 300] > 128
+    rows = np.flatnonzero(first.sum(axis=1) > 4)
+    assert rows[0] == pytest.approx(BASELINE - X_HEIGHT, abs=1.5)
+    assert rows[-1] + 1 == pytest.approx(BASELINE, abs=1.5)
+
+
+def test_ink_is_white_on_black_and_paper_is_zero():
+    own = STRIPS.label > 0
+    assert np.median(STRIPS.grey[own]) > 200
+    assert np.median(STRIPS.grey[~own]) == 0
+
+
+def test_only_a_line_s_own_components_are_labelled():
+    line_of = LAYOUT.lines.line_of
+    for number in range(len(LAYOUT.lines)):
+        seen = np.unique(STRIPS.label[:, STRIPS.start[number] : STRIPS.stop[number]])
+        assert set(line_of[seen[seen > 0] - 1]) == {number}
+    labelled = np.unique(STRIPS.label)
+    assert set(labelled[labelled > 0] - 1) == set(np.flatnonzero(line_of >= 0))
+
+
+def test_pixels_come_from_where_to_page_says():
+    row, column = np.nonzero(STRIPS.label)
+    line = np.searchsorted(STRIPS.stop, column, side="right")
+    x, y = STRIPS.to_page(line, column + 0.5, row + 0.5)
+    labels = READY.components.labels[np.floor(y).astype(int), np.floor(x).astype(int)]
+    assert (labels == STRIPS.label[row, column]).mean() > 0.99
+
+
+def test_a_slanting_line_is_straightened():
+    canvas = page_of(["common sense rose above came nearer once more"])
+    _, _, strips = _strips(turned(canvas.grey, 0.9))
+    ink = strips.grey > 128
+    for part in np.array_split(np.arange(PAD, strips.stop[0] - PAD), 4):
+        rows = np.flatnonzero(ink[:, part].sum(axis=1) > 4)
+        assert rows[-1] + 1 == pytest.approx(BASELINE, abs=2)
+
+
+def test_a_line_at_the_page_s_edge():
+    canvas = Canvas(320, 42)
+    canvas.text(0, 32, "at the very edge")
+    _, lines, strips = _strips(canvas.grey)
+    assert len(lines) == 1
+    assert np.isfinite(strips.scale).all() and strips.grey.any()
+
+
+def test_no_lines():
+    _, lines, strips = _strips(np.full((200, 200), 255, np.uint8))
+    assert len(lines) == 0 and strips.grey.shape == (FRAME, 0)
