@@ -16,6 +16,7 @@ from ocr_batch.layout.prepare import Prepared, prepare
 from ocr_batch.recognition.charset import CLASSES
 from ocr_batch.recognition.language import LanguageModel
 from ocr_batch.recognition.spaces import FEATURES, SpaceModel
+from ocr_batch.segmentation.page import Segmented, segment
 from ocr_batch.training.labelling import label_page
 from ocr_batch.training.language_model import build_language_model
 from ocr_batch.training.rendering import Characters, RenderedPage, boxes_of
@@ -23,10 +24,47 @@ from ocr_batch.training.rendering import Characters, RenderedPage, boxes_of
 #: Pixels of Pillow's own font at which an x-height is 21 pixels, as print scanned at 300 dpi.
 SIZE = 40
 
-WORDS = (
-    "the old house by the river was empty when we came back from town and nobody could say who "
-    "had lived there before the war or why they left so much behind them in every single room"
-).split()
+WORDS = tuple(
+    [
+        "the",
+        "old",
+        "house",
+        "by",
+        "the",
+        "river",
+        "was",
+        "empty",
+        "when",
+        "we",
+        "came",
+        "back",
+        "from",
+        "town",
+        "and",
+        "nobody",
+        "could",
+        "say",
+        "who",
+        "had",
+        "lived",
+        "there",
+        "before",
+        "the",
+        "war",
+        "or",
+        "why",
+        "they",
+        "left",
+        "so",
+        "much",
+        "behind",
+        "them",
+        "in",
+        "every",
+        "single",
+        "room",
+    ]
+)
 
 
 @lru_cache(maxsize=2000)
@@ -135,12 +173,16 @@ def laid_out(grey: NDArray[np.uint8]) -> tuple[Prepared, Layout]:
     return ready, analyse(ready.ink, ready.rules, ready.components, ready.x_height or 20.0)
 
 
+def segmented(grey: NDArray[np.uint8]) -> tuple[Prepared, Layout, Segmented]:
+    """Prepare, analyse and segment a page."""
+    ready, layout = laid_out(grey)
+    return ready, layout, segment(ready.grey, layout.components, layout.lines)
+
+
 def turned(grey: NDArray[np.uint8], degrees: float) -> NDArray[np.uint8]:
     """Turn a page clockwise: its lines then run down to the right."""
     image = Image.fromarray(grey)
-    return np.asarray(
-        image.rotate(-degrees, Image.Resampling.BICUBIC, expand=True, fillcolor=255)
-    )
+    return np.asarray(image.rotate(-degrees, Image.Resampling.BICUBIC, expand=True, fillcolor=255))
 
 
 class GlyphClassifier:
@@ -177,7 +219,7 @@ class GlyphClassifier:
 
 @lru_cache(maxsize=1)
 def glyph_models() -> Models:
-    """Return models that read Pillow's own font: templates, a tiny language, gaps by a threshold."""
+    """Return models for Pillow's own font: templates, a tiny language, gaps by a threshold."""
     images, labels = [], []
     alphabet = "abcdefghijklmnopqrstuvwxyz ABCDEFGHIJKLMNOPQRSTUVWXYZ 0123456789 .,;:!?=%-\"'()&"
     lines = [*prose(3, 7), "quick jinx zebra fox vex", *alphabet.split()]
@@ -189,7 +231,7 @@ def glyph_models() -> Models:
     keep = np.concatenate([np.flatnonzero(label == name)[:12] for name in np.unique(label)])
     weight = np.zeros((len(FEATURES), 1), np.float32)
     weight[FEATURES.index("gap")] = 20.0
-    spaces = SpaceModel((weight,), (np.array([-9.0], np.float32),))
+    spaces = SpaceModel((weight,), (np.array([-11.0], np.float32),))
     return Models(GlyphClassifier(image[keep], label[keep]), tiny_language(), spaces)
 
 

@@ -14,7 +14,12 @@ def _column(left, right, top=100, lines=20, step=50):
 
 
 def _find(*boxes, rules=NO_RULES):
-    return find_gutters(np.array(sum(boxes, []), np.float64), rules, X_HEIGHT)
+    boxes = np.array([box for column in boxes for box in column], np.float64)
+    return find_gutters(boxes, _letters(boxes), rules, X_HEIGHT)
+
+
+def _letters(boxes):
+    return np.round((boxes[:, 2] - boxes[:, 0]) / (1.2 * X_HEIGHT)).astype(np.int64)
 
 
 def test_two_columns_have_one_gutter_between_them():
@@ -24,13 +29,13 @@ def test_two_columns_have_one_gutter_between_them():
 
 
 def test_three_columns_have_two():
-    gutters = _find(_column(100, 500), _column(560, 960), _column(1020, 1420))
-    assert sorted(g[0] // 100 for g in gutters) == [5, 9]
+    gutters = _find(_column(100, 600), _column(660, 1160), _column(1220, 1720))
+    assert sorted(g[0] // 100 for g in gutters) == [6, 11]
 
 
 def test_one_column_has_none():
     assert len(_find(_column(100, 700))) == 0
-    assert len(find_gutters(NO_RULES, NO_RULES, X_HEIGHT)) == 0
+    assert len(find_gutters(NO_RULES, np.zeros(0, np.int64), NO_RULES, X_HEIGHT)) == 0
 
 
 def test_a_heading_ends_the_gutter():
@@ -44,11 +49,11 @@ def test_a_table_has_none():
 
 
 def test_a_rule_parts_columns_that_stand_close():
-    left, right = _column(100, 700), _column(715, 1300)
+    left, right = _column(100, 700), _column(709, 1300)
     assert len(_find(left, right)) == 0
-    rule = np.array([[705.0, 90, 708, 1100]])
+    rule = np.array([[702.0, 90, 706, 1100]])
     (gutter,) = _find(left, right, rules=rule)
-    assert 700 <= gutter[0] < gutter[2] <= 715
+    assert 700 <= gutter[0] < gutter[2] <= 712
 
 
 def test_a_rule_in_a_table_parts_nothing():
@@ -63,6 +68,6 @@ def test_a_rule_in_a_table_parts_nothing():
 )
 def test_any_boxes(numbers, x_height):
     boxes = np.concatenate([numbers[:, :2], numbers[:, :2] + 1 + numbers[:, 2:]], axis=1)
-    gutters = find_gutters(boxes, NO_RULES, x_height)
+    gutters = find_gutters(boxes, _letters(boxes), NO_RULES, x_height)
     assert gutters.shape[1] == 4
     assert (gutters[:, 0] < gutters[:, 2]).all() and (gutters[:, 1] < gutters[:, 3]).all()

@@ -31,7 +31,7 @@ def test_a_page_of_paragraphs():
     assert layout.block.tolist() == [0] * 5 + [1] * 5
 
 
-@pytest.mark.parametrize("gap", [60, 150])
+@pytest.mark.parametrize("gap", [40, 60, 150])
 def test_two_columns_are_read_one_after_the_other(gap):
     canvas = Canvas(1500, 1300)
     left = canvas.column(60, 120, prose(16, 5))
@@ -123,9 +123,9 @@ def test_dirt_makes_no_lines():
 @given(st.integers(1, 150), st.integers(1, 150), st.floats(0, 1), st.integers(0, 2**32 - 1))
 def test_any_page(height, width, share, seed):
     ink = np.random.default_rng(seed).random((height, width)) < share
-    ready, layout = laid_out(np.where(ink, 0, 255).astype(np.uint8))
+    _, layout = laid_out(np.where(ink, 0, 255).astype(np.uint8))
     lines = layout.lines
-    assert lines.line_of.shape == (len(ready.components),)
+    assert lines.line_of.shape == (len(layout.components),)
     assert set(lines.line_of[lines.line_of >= 0]) == set(range(len(lines)))
     assert (lines.x_height > 0).all()
     assert np.isfinite(lines.baseline).all()

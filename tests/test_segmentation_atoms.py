@@ -8,8 +8,8 @@ from ocr_batch.segmentation.atoms import find_atoms
 
 
 def _atoms(grey):
-    ready, layout = laid_out(grey)
-    return ready.components, layout.lines, find_atoms(ready.components, layout.lines)
+    _, layout = laid_out(grey)
+    return layout.components, layout.lines, find_atoms(layout.components, layout.lines)
 
 
 def _of_text(text, size=40, degrees=0.0):

@@ -1,17 +1,15 @@
 import numpy as np
 import pytest
-from pages import Canvas, laid_out, page_of, prose
+from pages import Canvas, page_of, prose, segmented
 
 from ocr_batch.recognition.bundle import LINE_RELATIVE
 from ocr_batch.segmentation.crops import GEOMETRY, spread_labels
 from ocr_batch.segmentation.lattice import Edges, join_edges, whole_edges
-from ocr_batch.segmentation.page import segment
 from ocr_batch.segmentation.strips import BASELINE, FRAME, X_HEIGHT
 
 
 def _whole(canvas):
-    ready, layout = laid_out(canvas.grey)
-    page = segment(ready, layout.lines)
+    _, _, page = segmented(canvas.grey)
     edges = whole_edges(page.pieces)
     return page, edges, *page.crops(edges)
 
@@ -27,9 +25,9 @@ def _column(geometry, name):
 
 
 def test_the_contract_is_the_one_of_the_bundle():
-    assert (FRAME, X_HEIGHT, BASELINE) == (
+    assert (
         LINE_RELATIVE.frame, LINE_RELATIVE.x_height, LINE_RELATIVE.baseline,
-    )  # fmt: skip
+    ) == (FRAME, X_HEIGHT, BASELINE)  # fmt: skip
     assert len(GEOMETRY) == LINE_RELATIVE.geometry
     _, edges, images, geometry = _of_text("some words here")
     assert images.dtype == np.uint8 and geometry.dtype == np.float32
@@ -80,7 +78,7 @@ def test_a_frame_shows_no_other_line():
 
 
 def test_what_is_wider_than_the_frame_is_squeezed_and_that_is_recorded():
-    page, edges, images, geometry = _of_text("some mmmmmm words", tracking=-2.2)
+    _, edges, images, geometry = _of_text("some mmmmmm words", tracking=-5)
     width = edges.box[:, 2] - edges.box[:, 0]
     wide = width > FRAME
     assert wide.any() and not wide.all()
@@ -93,7 +91,7 @@ def test_what_is_wider_than_the_frame_is_squeezed_and_that_is_recorded():
 
 
 def test_gaps_are_those_to_the_neighbours():
-    page, edges, _, geometry = _of_text("no me")
+    _, edges, _, geometry = _of_text("no me")
     before, after = _column(geometry, "gap before"), _column(geometry, "gap after")
     assert before[0] == after[-1] == 1.5
     np.testing.assert_allclose(before[1:], after[:-1], atol=1e-6)

@@ -2,16 +2,14 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from pages import Canvas, laid_out, page_of, prose
+from pages import Canvas, page_of, prose, segmented
 
 from ocr_batch.segmentation.lattice import join_edges, part_edges, whole_edges
-from ocr_batch.segmentation.page import segment
 
 
 def test_a_clean_page_has_an_atom_for_each_letter():
     canvas = page_of(prose(6, 7), 44)
-    ready, layout = laid_out(canvas.grey)
-    page = segment(ready, layout.lines)
+    _, _, page = segmented(canvas.grey)
     # A few letters of this font touch.
     assert len(whole_edges(page.pieces)) == pytest.approx(len(canvas.letters), rel=0.03)
     assert page.spread.shape == page.pieces.label.shape
@@ -21,8 +19,7 @@ def test_a_clean_page_has_an_atom_for_each_letter():
 @given(st.integers(1, 90), st.integers(1, 120), st.floats(0, 1), st.integers(0, 2**32 - 1))
 def test_any_page_can_be_cut_and_cropped(height, width, share, seed):
     ink = np.random.default_rng(seed).random((height, width)) < share
-    ready, layout = laid_out(np.where(ink, 0, 255).astype(np.uint8))
-    page = segment(ready, layout.lines)
+    _, _, page = segmented(np.where(ink, 0, 255).astype(np.uint8))
     every = np.ones(int(page.pieces.atom.max(initial=-1)) + 1, np.bool_)
     edges = whole_edges(page.pieces) + part_edges(page.pieces, every)
     edges += join_edges(page.pieces, every)
@@ -35,6 +32,5 @@ def test_any_page_can_be_cut_and_cropped(height, width, share, seed):
 def test_a_long_smear_is_bounded():
     canvas = Canvas(6000, 60)
     canvas.grey[28:31, ::7] = 0
-    ready, layout = laid_out(canvas.grey)
-    page = segment(ready, layout.lines)
+    _, layout, page = segmented(canvas.grey)
     assert page.strips.grey.shape[1] < 40_000 * max(1, len(layout.lines))

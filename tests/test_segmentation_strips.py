@@ -9,12 +9,12 @@ from ocr_batch.segmentation.strips import BASELINE, FRAME, PAD, X_HEIGHT, Strips
 
 PAGE = page_of(["common sense rose above", *prose(4, 8)])
 READY, LAYOUT = laid_out(PAGE.grey)
-STRIPS = make_strips(READY.grey, READY.components, LAYOUT.lines)
+STRIPS = make_strips(READY.grey, LAYOUT.components, LAYOUT.lines)
 
 
 def _strips(grey):
     ready, layout = laid_out(grey)
-    return ready, layout.lines, make_strips(ready.grey, ready.components, layout.lines)
+    return ready, layout.lines, make_strips(ready.grey, layout.components, layout.lines)
 
 
 finite = st.floats(-500, 5000)
@@ -85,7 +85,7 @@ def test_pixels_come_from_where_to_page_says():
     row, column = np.nonzero(STRIPS.label)
     line = np.searchsorted(STRIPS.stop, column, side="right")
     x, y = STRIPS.to_page(line, column + 0.5, row + 0.5)
-    labels = READY.components.labels[np.floor(y).astype(int), np.floor(x).astype(int)]
+    labels = LAYOUT.components.labels[np.floor(y).astype(int), np.floor(x).astype(int)]
     assert (labels == STRIPS.label[row, column]).mean() > 0.99
 
 

@@ -17,6 +17,7 @@ from ocr_batch.layout.page import Layout, analyse
 from ocr_batch.layout.prepare import Prepared, prepare
 from ocr_batch.recognition.assembly import assemble
 from ocr_batch.recognition.bundle import find_bundle
+from ocr_batch.recognition.charset import CLASSES
 from ocr_batch.recognition.classifier import Classifier, load_classifier
 from ocr_batch.recognition.decoder import DecoderOptions, Reading, decode, make_candidates
 from ocr_batch.recognition.language import LanguageModel
@@ -154,7 +155,7 @@ def load_models(model: str | Path = "english", *, backend: str = "auto") -> Mode
     """
     folder = find_bundle(model)
     return Models(
-        load_classifier(folder, backend),
+        load_classifier(folder, backend, classes=CLASSES),
         LanguageModel.load(folder / "language.npz"),
         SpaceModel.load(folder / "spaces.npz"),
     )
@@ -181,6 +182,8 @@ def read_sheets(
     list of Page
         In the order of the sheets.
     """
+    if not sheets:
+        return []
     options = options or ReadOptions()
     timer = timer or StageTimer()
     drafts, scored, readings = _read(sheets, models, options, timer)
@@ -251,7 +254,7 @@ def _draft(
         with timer.stage("layout"):
             layout = analyse(ready.ink, ready.rules, ready.components, ready.x_height or 20.0)
         with timer.stage("segment"):
-            pages.append(segment(ready, layout.lines))
+            pages.append(segment(ready.grey, layout.components, layout.lines))
         prepared.append(ready)
         layouts.append(layout)
     with timer.stage("classify"):
@@ -320,7 +323,7 @@ def _rescale_page(draft: _Draft, models: Models, timer: StageTimer) -> _Draft:
             sure=lines.sure[doubtful],
         )
         with timer.stage("segment"):
-            page = segment(draft.prepared, trial)
+            page = segment(draft.prepared.grey, draft.layout.components, trial)
         with timer.stage("classify"):
             scored = score_whole([page], models.classifier)[0]
         found = np.zeros(len(lines))
@@ -332,7 +335,7 @@ def _rescale_page(draft: _Draft, models: Models, timer: StageTimer) -> _Draft:
         return draft
     lines = replace(lines, x_height=heights)
     with timer.stage("segment"):
-        page = segment(draft.prepared, lines)
+        page = segment(draft.prepared.grey, draft.layout.components, lines)
     with timer.stage("classify"):
         scored = score_whole([page], models.classifier)[0]
     return _Draft(draft.prepared, replace(draft.layout, lines=lines), page, scored)

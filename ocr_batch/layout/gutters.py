@@ -9,11 +9,17 @@ from numpy.typing import NDArray
 __all__ = ["find_gutters"]
 
 # In x-heights.
-_CELL = 0.5
-_MIN_WIDTH = 1.25
+_CELL = 0.25
+_MIN_WIDTH = 0.75
 _MIN_HEIGHT = 12.0
 _REACH = 6.0
-_PROSE_WIDTH = 11.0
+_BESIDE = 1.5
+_BREAK = 8.0
+_MOST_STRIPS = 40
+_LEVEL = 0.3
+# Letters on a line of prose: fewer, and it is a table's cell. Where all rows are level, more.
+_PROSE_LETTERS = 14
+_PROSE_LETTERS_LEVEL = 19
 
 
 def _vertical_runs(empty: NDArray[np.bool_], shortest: int) -> NDArray[np.bool_]:
@@ -24,7 +30,10 @@ def _vertical_runs(empty: NDArray[np.bool_], shortest: int) -> NDArray[np.bool_]
 
 
 def find_gutters(
-    boxes: NDArray[np.float64], rules: NDArray[np.float64], x_height: float
+    boxes: NDArray[np.float64],
+    letters: NDArray[np.int64],
+    rules: NDArray[np.float64],
+    x_height: float,
 ) -> NDArray[np.float64]:
     """Find white (or ruled) strips that part columns of prose.
 
@@ -32,6 +41,8 @@ def find_gutters(
     ----------
     boxes : ndarray of float64, shape (N, 4)
         left, top, right, bottom of phrases: runs of letters with ordinary word gaps between them.
+    letters : ndarray of int64, shape (N,)
+        Letters of each phrase.
     rules : ndarray of float64, shape (R, 4)
         left, top, right, bottom of long vertical rules.
     x_height : float
@@ -73,44 +84,64 @@ def find_gutters(
     kernel = cv2.getStructuringElement(cv2.MORPH_RECT, (wide, 1))
     white = cv2.morphologyEx(white.astype(np.uint8), cv2.MORPH_OPEN, kernel) > 0
     found = []
-    for x0, y0, x1, y1 in _strips(_vertical_runs(white, tall)):
+    for x0, y0, x1, y1 in _strips(_vertical_runs(white, tall), tall, wide):
         corners = np.array([x0, y0, x1, y1], np.float64) * cell
-        found += _split_strip(corners + np.tile(origin, 2), boxes, x_height)
+        found += _split_strip(corners + np.tile(origin, 2), boxes, letters, x_height)
     for rule in rules:
         if rule[3] - rule[1] >= _MIN_HEIGHT * x_height:
-            found += _split_strip(rule, boxes, x_height)
-    return np.array(found) if found else none
+            found += _split_strip(rule, boxes, letters, x_height)
+    return _merge(found, x_height) if found else none
 
 
-def _strips(white: NDArray[np.bool_]) -> list[tuple[int, int, int, int]]:
-    """Return the tallest straight strip of each white region: left, top, right, bottom."""
-    count, region, stats, _ = cv2.connectedComponentsWithStats(
-        white.astype(np.uint8), connectivity=4
-    )
-    strips = []
-    for number in range(1, count):
-        x, y, width, height, _ = stats[number]
-        cells = region[y : y + height, x : x + width] == number
+def _merge(strips: list[NDArray[np.float64]], x_height: float) -> NDArray[np.float64]:
+    """Join strips that continue one another: a single tight line does not end a gutter."""
+    merged: list[NDArray[np.float64]] = []
+    for strip in sorted(strips, key=lambda entry: float(entry[1])):
+        for other in merged:
+            beside = abs(strip[0] + strip[2] - other[0] - other[2]) / 2 < _BESIDE * x_height
+            if beside and strip[1] - other[3] < _BREAK * x_height:
+                # The longer part knows better where the gutter runs.
+                if strip[3] - strip[1] > other[3] - other[1]:
+                    other[[0, 2]] = strip[[0, 2]]
+                other[3] = max(other[3], strip[3])
+                break
+        else:
+            merged.append(strip.copy())
+    return np.array(merged)
+
+
+def _strips(white: NDArray[np.bool_], tall: int, wide: int) -> list[tuple[int, int, int, int]]:
+    """Cut white areas into straight strips, the tallest first: left, top, right, bottom."""
+    rest = white.copy()
+    place = np.arange(1, len(rest) + 1)[:, None]
+    strips: list[tuple[int, int, int, int]] = []
+    while len(strips) < _MOST_STRIPS:
         # The longest unbroken run of each column, by counting up from the last break.
-        place = np.arange(1, height + 1)[:, None]
-        breaks = np.maximum.accumulate(np.where(cells, 0, place), axis=0)
-        run = np.where(cells, place - breaks, 0)
+        breaks = np.maximum.accumulate(np.where(rest, 0, place), axis=0)
+        run = np.where(rest, place - breaks, 0)
         longest = run.max(axis=0)
         best = int(longest.argmax())
+        if longest[best] < tall:
+            break
         bottom = int(run[:, best].argmax()) + 1
         top = bottom - int(longest[best])
-        full = cells[top:bottom].mean(axis=0) > 0.95
+        full = rest[top:bottom].mean(axis=0) > 0.95
         left, right = best, best + 1
         while left > 0 and full[left - 1]:
             left -= 1
-        while right < width and full[right]:
+        while right < len(full) and full[right]:
             right += 1
-        strips.append((int(x + left), int(y + top), int(x + right), int(y + bottom)))
+        if right - left >= wide:
+            strips.append((left, top, right, bottom))
+        rest[top:bottom, left:right] = False
     return strips
 
 
 def _split_strip(
-    strip: NDArray[np.float64], boxes: NDArray[np.float64], x_height: float
+    strip: NDArray[np.float64],
+    boxes: NDArray[np.float64],
+    letters: NDArray[np.int64],
+    x_height: float,
 ) -> list[NDArray[np.float64]]:
     """Keep a white strip if prose stands on both sides of it, cut to where that is so."""
     x0, y0, x1, y1 = strip
@@ -121,9 +152,15 @@ def _split_strip(
     rights = np.flatnonzero(level & (boxes[:, 0] >= x0) & (boxes[:, 0] < x1 + _REACH * x_height))
     if len(lefts) < 4 or len(rights) < 4:
         return []
-    widths = boxes[:, 2] - boxes[:, 0]
-    if min(np.median(widths[lefts]), np.median(widths[rights])) < _PROSE_WIDTH * x_height:
+    typical = min(float(np.median(letters[lefts])), float(np.median(letters[rights])))
+    # Where every line on one side has its partner on the other, it may be a table's rows.
+    apart = np.abs(boxes[lefts, 3][:, None] - boxes[rights, 3][None, :]).min(axis=1)
+    aligned = float((apart < _LEVEL * x_height).mean()) > 0.75
+    if typical < (_PROSE_LETTERS_LEVEL if aligned else _PROSE_LETTERS):
         return []
+    # The gutter reaches as far as prose stands on both sides, not through a heading below.
+    long = letters >= typical / 2
+    lefts, rights = lefts[long[lefts]], rights[long[rights]]
     top = max(boxes[lefts, 1].min(), boxes[rights, 1].min())
     bottom = min(boxes[lefts, 3].max(), boxes[rights, 3].max())
     if bottom - top < 0.6 * _MIN_HEIGHT * x_height:
@@ -132,4 +169,5 @@ def _split_strip(
     middle_x = (edge[0] + edge[1]) / 2 if edge[0] < edge[1] else (x0 + x1) / 2
     middle_x = min(max(middle_x, x0), x1)
     half = 0.25 * x_height
-    return [np.array([middle_x - half, y0, middle_x + half, y1])]
+    top, bottom = max(y0, top - x_height), min(y1, bottom + x_height)
+    return [np.array([middle_x - half, top, middle_x + half, bottom])]

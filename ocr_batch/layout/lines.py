@@ -11,7 +11,7 @@ from scipy.sparse.csgraph import connected_components
 
 from ocr_batch.layout.components import Components, Neighbours
 
-__all__ = ["Lines", "find_lines", "find_phrases", "link_neighbours"]
+__all__ = ["Lines", "baseline_at", "find_lines", "find_phrases", "link_neighbours"]
 
 # In x-heights, unless a ratio.
 _WORD_GAP = 1.9
@@ -51,6 +51,27 @@ class Lines:
 
     def __len__(self) -> int:
         return len(self.box)
+
+
+def baseline_at(
+    lines: Lines, line: NDArray[np.int64], x: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Return the row on which the letters of a line stand.
+
+    Parameters
+    ----------
+    lines : Lines
+    line : ndarray of int64, shape (N,)
+    x : ndarray of float64, shape (N,)
+        Columns of the page.
+
+    Returns
+    -------
+    ndarray of float64, shape (N,)
+    """
+    c = lines.baseline[line]
+    local = x - lines.origin[line]
+    return np.asarray(c[:, 0] + c[:, 1] * local + c[:, 2] * local * local, np.float64)
 
 
 def _groups(count: int, first: NDArray[np.int32], second: NDArray[np.int32]) -> NDArray[np.int32]:
@@ -95,13 +116,16 @@ def find_phrases(
     body: NDArray[np.bool_],
     neighbours: Neighbours,
     x_height: float,
-) -> NDArray[np.float64]:
+    word_gap: float,
+) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
     """Gather letters across ordinary word gaps.
 
     Returns
     -------
-    ndarray of float64, shape (K, 4)
+    boxes : ndarray of float64, shape (K, 4)
         left, top, right, bottom of each phrase.
+    letters : ndarray of int64, shape (K,)
+        How many letters each has.
     """
     level, gap = link_neighbours(components, neighbours, x_height)
     size = np.maximum(
@@ -110,9 +134,12 @@ def find_phrases(
         ).astype(np.float64),
         x_height,
     )
-    near = level & (gap < _WORD_GAP * np.minimum(size, 2.5 * x_height))
+    near = level & (gap < word_gap * np.minimum(size, 2.5 * x_height))
     group = _groups(len(components), neighbours.first[near], neighbours.second[near])
-    return _boxes_of(components, np.where(body, group, -1))[1]
+    number, boxes = _boxes_of(components, np.where(body, group, -1))
+    # Touching letters are one component; its width tells how many.
+    letters = np.maximum(1, np.round(components.width / (1.1 * x_height)))[number >= 0]
+    return boxes, np.bincount(number[number >= 0], letters, len(boxes)).astype(np.int64)
 
 
 def _boxes_of(
@@ -182,7 +209,11 @@ def find_lines(
         components.height[a], components.height[b]
     )
     linked = level & ~_crosses(components, neighbours, gutters)
-    linked &= (gap < _WORD_GAP * 2 * x_height) | similar
+    near = linked & (gap < 2 * _WORD_GAP * x_height)
+    group = _groups(len(components), a[near], b[near])
+    # Across a wide gap words are joined, but not a lone mark in the margin to a line.
+    size = np.bincount(group, minlength=int(group.max(initial=0)) + 1)[group]
+    linked &= near | (similar & (size[a] > 1) & (size[b] > 1))
     group = _groups(len(components), a[linked], b[linked])
     line_of, box = _boxes_of(components, np.where(body, group, -1))
     if not len(box):
@@ -378,7 +409,7 @@ def _attach_small(
         aside = np.maximum(np.maximum(box[None, :, 0] - xs, xs - box[None, :, 2]), 0) / heights
         own = line_of[loose[part]]
         grouped = (own >= 0)[:, None]
-        fits = (above > -0.75) & (above < 2.2) & (aside < np.where(grouped, 1.5, 5.0))
+        fits = (above > -0.75) & (above < 2.2) & (aside < np.where(grouped, 3.0, 5.0))
         tall = components.height[loose[part], None] / heights
         wider = (size[None, :] > 2 * size[own][:, None] + 1) & (wide > 0)[None, :]
         fits &= ~grouped | (wider & (tall < 2.0) & (above > -0.3) & (above < 1.9))

@@ -13,6 +13,7 @@ from ocr_batch.layout.components import Components, find_neighbours
 from ocr_batch.layout.figures import coarse_area, find_figures, inside
 from ocr_batch.layout.gutters import find_gutters
 from ocr_batch.layout.lines import Lines, find_lines, find_phrases
+from ocr_batch.layout.touching import part_touching_lines
 
 __all__ = ["Layout", "analyse", "letter_like"]
 
@@ -22,6 +23,14 @@ _BODY_HIGH = 6.0
 _SPECK = 0.09
 _MARK_HIGH = 2.5
 _MARK_WIDE = 8.0
+# Word gaps of print and of typewriting: columns may stand closer than typed words.
+_WORD_GAPS = (1.1, 1.9)
+_RULE_WIDE = 0.45
+_RULE_PIECE = 0.9
+_RULE_LONG = 5.5
+# Ratios.
+_RULE_SLENDER = 4.0
+_RULE_COVERED = 0.7
 
 
 @dataclass(frozen=True)
@@ -30,12 +39,15 @@ class Layout:
 
     Attributes
     ----------
+    components : Components
+        The page's, some of them parted where lines touch.
     lines : Lines
         Renumbered: line 0 is read first.
     block : ndarray of int64, shape (L,)
         Block of each line, from 0.
     """
 
+    components: Components
     lines: Lines
     block: NDArray[np.int64]
 
@@ -75,26 +87,88 @@ def analyse(
     -------
     Layout
     """
+    dirt = _dirt(ink, components, x_height)
+    lines, gutters = _find(components, dirt, rules, x_height)
+    parted = part_touching_lines(components, lines, dirt, x_height)
+    if parted is not None:
+        components = parted
+        dirt = np.r_[dirt, np.zeros(len(parted) - len(dirt), np.bool_)]
+        lines, gutters = _find(components, dirt, rules, x_height)
+    band = _bands(lines)
+    order = reading_order(band, gutters)
+    lines = _renumber(lines, order)
+    return Layout(components, lines, group_blocks(band[order], lines.x_height))
+
+
+def _dirt(ink: NDArray[np.bool_], components: Components, x_height: float) -> NDArray[np.bool_]:
+    """Find the components that are borders, pictures, or in them."""
     dirt = remove_borders(components.labels, _boxes(components), x_height)
     figures = find_figures(ink, x_height)
     if dirt.any():
         # Crumbs beside the scanner's border are part of it.
         border = ink & np.r_[False, dirt][components.labels]
         figures |= coarse_area(border, x_height, figures.shape)
-    dirt |= inside(components, figures, components.labels.shape)
+    return (
+        dirt
+        | inside(components, figures, components.labels.shape)
+        | _broken_rules(components, x_height)
+    )
+
+
+def _broken_rules(components: Components, x_height: float) -> NDArray[np.bool_]:
+    """Find the pieces of broken vertical rules: thin upright components, one above the other."""
+    thin = (components.width <= _RULE_WIDE * x_height) & (
+        components.height >= _RULE_SLENDER * components.width
+    )
+    thin &= components.height >= _RULE_PIECE * x_height
+    found = np.zeros(len(components), np.bool_)
+    index = np.flatnonzero(thin)
+    if len(index) < 2:
+        return found
+    centre = components.left[index] + components.width[index] / 2
+    # Two grids, half a step apart, so that no column of pieces falls between the steps.
+    step = 0.7 * x_height
+    for shift in (0.0, 0.5):
+        column = np.floor(centre / step + shift).astype(np.int64)
+        order = np.lexsort((components.top[index], column))
+        names, start, count = np.unique(column[order], return_index=True, return_counts=True)
+        for first, number in zip(start[count > 1], count[count > 1], strict=True):
+            own = index[order[first : first + number]]
+            top, height = components.top[own], components.height[own]
+            # Break the column where the gap is larger than a piece; letters l and I that
+            # happen to stand below one another are further apart than they are high.
+            gap = top[1:] - (top + height)[:-1]
+            for run in np.split(own, np.flatnonzero(gap > 0.6 * x_height) + 1):
+                span = (components.top[run] + components.height[run]).max() - components.top[run[0]]
+                covered = components.height[run].sum() / max(1, span)
+                if span >= _RULE_LONG * x_height and covered >= _RULE_COVERED:
+                    found[run] = True
+    return found
+
+
+def _find(
+    components: Components,
+    dirt: NDArray[np.bool_],
+    rules: NDArray[np.float64],
+    x_height: float,
+) -> tuple[Lines, NDArray[np.float64]]:
+    """Find lines and gutters among the components that are not dirt."""
     speck = np.maximum(components.height, components.width) <= max(1.0, _SPECK * x_height)
     body = letter_like(components, x_height) & ~dirt
-    dirt |= ~body & (
-        (components.height > _MARK_HIGH * x_height) | (components.width > _MARK_WIDE * x_height)
+    mark = (components.height <= _MARK_HIGH * x_height) & (
+        components.width <= _MARK_WIDE * x_height
     )
     neighbours = find_neighbours(components, body)
-    phrases = find_phrases(components, body, neighbours, x_height)
-    gutters = find_gutters(phrases, rules, x_height)
-    lines = find_lines(components, body, neighbours, gutters, x_height, dirt | speck)
-    band = _bands(lines)
-    order = reading_order(band, gutters)
-    lines = _renumber(lines, order)
-    return Layout(lines, group_blocks(band[order], lines.x_height))
+    gutters = np.concatenate(
+        [
+            find_gutters(
+                *find_phrases(components, body, neighbours, x_height, word_gap), rules, x_height
+            )
+            for word_gap in _WORD_GAPS
+        ]
+    )
+    left_out = dirt | speck | (~body & ~mark)
+    return find_lines(components, body, neighbours, gutters, x_height, left_out), gutters
 
 
 def _boxes(components: Components) -> NDArray[np.int32]:

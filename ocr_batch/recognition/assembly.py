@@ -96,20 +96,22 @@ def assemble(
         mean = float(likely[first:last].mean())
         if mean < (_LEAST_LIKELY_SHORT if last - first <= _SHORT else _LEAST_LIKELY):
             continue
-        lines.append((int(block[number]), _line(reading, likely, boxes, first, last)))
+        words = _words(reading, likely, boxes, first, last)
+        if words:
+            lines.append((int(block[number]), Line(words)))
     return tuple(
         Block(tuple(line for _, line in group))
         for _, group in groupby(lines, key=lambda entry: entry[0])
     )
 
 
-def _line(
+def _words(
     reading: Reading,
     likely: NDArray[np.float32],
     boxes: NDArray[np.int64],
     first: int,
     last: int,
-) -> Line:
+) -> tuple[Word, ...]:
     words: list[Word] = []
     characters: list[Character] = []
     probability = 1.0
@@ -125,4 +127,5 @@ def _line(
             Character(letter, box, confidence) for letter in CLASSES[reading.label[index]]
         ]
     words.append(Word(tuple(characters), probability))
-    return Line(tuple(words))
+    # What reads as upright strokes only is a rule: the side of a box, a margin line.
+    return tuple(word for word in words if word.text.strip("|"))

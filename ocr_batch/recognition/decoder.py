@@ -247,6 +247,9 @@ def decode(
     Reading
     """
     count = len(line_start)
+    if not count:
+        none = np.zeros(0, np.int64)
+        return Reading(none, none, none.astype(np.bool_), none)
     length = line_stop - line_start
     pool = _Pool()
     waiting: dict[int, list[_Front]] = {}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from zipfile import BadZipFile
 
 import numpy as np
 from numpy.typing import NDArray
@@ -173,7 +174,7 @@ class SpaceModel:
                 layers = sum(name.startswith("weight") for name in data.files)
                 weights = tuple(np.asarray(data[f"weight{n}"], np.float32) for n in range(layers))
                 biases = tuple(np.asarray(data[f"bias{n}"], np.float32) for n in range(layers))
-        except (OSError, KeyError, ValueError) as error:
+        except (OSError, EOFError, KeyError, ValueError, BadZipFile) as error:
             raise BundleError(
                 f"The space model {path} can not be read ({error}). Install the bundle again."
             ) from error

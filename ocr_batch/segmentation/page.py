@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from ocr_batch.layout.components import Components
 from ocr_batch.layout.lines import Lines
-from ocr_batch.layout.prepare import Prepared
 from ocr_batch.segmentation.atoms import find_atoms
 from ocr_batch.segmentation.crops import make_crops, spread_labels
 from ocr_batch.segmentation.lattice import Edges, Pieces, find_pieces
@@ -38,12 +38,15 @@ class Segmented:
         return make_crops(self.strips, self.pieces, edges, self.spread)
 
 
-def segment(prepared: Prepared, lines: Lines) -> Segmented:
+def segment(grey: NDArray[np.uint8], components: Components, lines: Lines) -> Segmented:
     """Cut a page's lines into pieces.
 
     Parameters
     ----------
-    prepared : Prepared
+    grey : ndarray of uint8, shape (H, W)
+        The prepared page, 255 is paper.
+    components : Components
+        As laid out.
     lines : Lines
         In reading order.
 
@@ -51,6 +54,6 @@ def segment(prepared: Prepared, lines: Lines) -> Segmented:
     -------
     Segmented
     """
-    strips = make_strips(prepared.grey, prepared.components, lines)
-    pieces = find_pieces(strips, find_atoms(prepared.components, lines))
+    strips = make_strips(grey, components, lines)
+    pieces = find_pieces(strips, find_atoms(components, lines))
     return Segmented(strips, pieces, spread_labels(pieces.label))

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ocr_batch.layout.components import Components
-from ocr_batch.layout.lines import Lines
+from ocr_batch.layout.lines import Lines, baseline_at
 
 __all__ = ["BASELINE", "FRAME", "PAD", "X_HEIGHT", "Strips", "make_strips"]
 
@@ -69,7 +69,7 @@ class Strips:
         """
         scale = self.scale[line]
         x = self.origin[line] + (column - self.start[line] - PAD) * scale
-        y = _foot(self.lines, line, x) + (row - BASELINE) * scale
+        y = baseline_at(self.lines, line, x) + (row - BASELINE) * scale
         return x, y
 
     def to_strip(
@@ -77,14 +77,8 @@ class Strips:
     ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Map page coordinates to strip coordinates; the inverse of `to_page`."""
         column = (x - self.origin[line]) / self.scale[line] + self.start[line] + PAD
-        row = (y - _foot(self.lines, line, x)) / self.scale[line] + BASELINE
+        row = (y - baseline_at(self.lines, line, x)) / self.scale[line] + BASELINE
         return column, row
-
-
-def _foot(lines: Lines, line: NDArray[np.int64], x: NDArray[np.float64]) -> NDArray[np.float64]:
-    c = lines.baseline[line]
-    local = x - lines.origin[line]
-    return np.asarray(c[:, 0] + c[:, 1] * local + c[:, 2] * local * local, np.float64)
 
 
 def make_strips(grey: NDArray[np.uint8], components: Components, lines: Lines) -> Strips:
@@ -147,7 +141,7 @@ def _fill(
     columns = strip.shape[1]
     x0 = float(lines.box[line, 0]) - PAD * scale
     ends = np.array([0.0, columns / 2, columns]) * scale + x0
-    feet = _foot(lines, np.full(3, line), ends)
+    feet = baseline_at(lines, np.full(3, line), ends)
     margin = 2
     left = int(np.floor(x0)) - margin
     right = int(np.ceil(ends[2])) + margin
@@ -166,7 +160,7 @@ def _fill(
     own = np.pad(table[labels[inner]], pads)
     # Pixel centres of the strip in the cut-out; integer coordinates are pixel centres.
     xs = (np.arange(columns, dtype=np.float64) + 0.5) * scale + x0
-    foot = _foot(lines, np.full(columns, line), xs)
+    foot = baseline_at(lines, np.full(columns, line), xs)
     ys = (np.arange(FRAME, dtype=np.float64) + 0.5 - BASELINE) * scale
     map_x = np.broadcast_to((xs - 0.5 - left).astype(np.float32), (FRAME, columns))
     map_y = (ys[:, None] + foot[None, :] - 0.5 - top).astype(np.float32)

@@ -272,6 +272,6 @@ class Setter:
         return (
             slug.across + float(shake[0]) * 0.008 * wear * em,
             slug.down + float(shake[1]) * 0.008 * wear * em,
-            int(np.clip(slug.variant + round(shake[2] * wear), -3, 4)),
-            float(np.clip(1.0 - 0.22 * wear * abs(shake[3]), 0.45, 1.0)),
+            int(np.clip(slug.variant + round(shake[2] * wear), -2, 4)),
+            float(np.clip(1.0 - 0.18 * wear * abs(shake[3]), 0.62, 1.0)),
         )

@@ -145,9 +145,9 @@ def sample_degradation(rng: np.random.Generator, difficulty: float | None = None
         turn=float(rng.normal(0.0, 0.12)) if chance(0.5) else 0.0,
         curl=up_to(0.25 * d) if chance(0.25) else 0.0,
         curl_length=float(rng.uniform(0.6, 2.5)),
-        spread=float(np.clip(rng.normal(0.014 + 0.02 * d, 0.014 + 0.032 * d), -0.03, 0.09)),
+        spread=float(np.clip(rng.normal(0.014 + 0.02 * d, 0.014 + 0.032 * d), -0.022, 0.09)),
         softness=float(rng.uniform(0.03, 0.05 + 0.03 * d)),
-        hold=float(rng.uniform(0.2, 1.0)),
+        hold=float(rng.uniform(0.3, 1.0)),
         # A scanner's blur hides part of it in grey.
         roughness=up_to(0.14 + 0.38 * d) * (1.0 if bilevel else 1.5),
         grain=float(rng.uniform(0.8, 2.2)),

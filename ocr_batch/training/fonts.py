@@ -39,7 +39,7 @@ _ITALIC = re.compile(r"ital|obli|slant|inclined", re.IGNORECASE)
 # Cuts that no ordinary page is set in, or whose lower case is not one.
 _UNUSED_CUT = re.compile(
     r"thin|hair|extra ?light|ultra ?light|black|heavy|fett|caps|^sc$|outline|script|swash|unsl"
-    r"|initial|math|shadow|title|condensed thin|expanded|upright",
+    r"|initial|math|shadow|title|condensed thin|expanded|extended|wide|inverted|upright",
     re.IGNORECASE,
 )
 #: Letters that a face must have to be of use.
@@ -83,12 +83,12 @@ class Face:
 
 @lru_cache(maxsize=2)
 def _find_faces(folders: tuple[str, ...]) -> tuple[Face, ...]:
-    found: dict[tuple[str, str], Face] = {}
+    found: dict[tuple[str, str, bool, bool], Face] = {}
     for path in _font_files(folders):
         face = _probe(path)
         if face is not None:
             cut, font = face
-            found.setdefault((font.family, cut), font)
+            found.setdefault((font.family, cut, font.bold, font.italic), font)
     return tuple(found[key] for key in sorted(found))
 
 
@@ -188,6 +188,8 @@ def _probe(path: Path) -> tuple[str, Face] | None:
     )
     if family.category in {"mono", "typewriter"}:
         ligatures = ()
+    # A few families have one name for all their cuts, and tell them apart by file names only.
+    style = f"{cut} {path.stem}"
     return cut, Face(
         path=str(path),
         index=0,
@@ -195,8 +197,8 @@ def _probe(path: Path) -> tuple[str, Face] | None:
         group=family.group,
         category=family.category,
         weight=family.weight,
-        bold=bool(_BOLD.search(cut)),
-        italic=bool(_ITALIC.search(cut)),
+        bold=bool(_BOLD.search(style)),
+        italic=bool(_ITALIC.search(style)),
         characters=characters,
         ligatures=ligatures,
     )

@@ -81,8 +81,8 @@ def label_page(page: RenderedPage) -> LabelledPage:
     """
     prepared = prepare(sheet_from_array(page.grey))
     layout = analyse(prepared.ink, prepared.rules, prepared.components, prepared.x_height or 20.0)
-    strips = make_strips(prepared.grey, prepared.components, layout.lines)
-    pieces = find_pieces(strips, find_atoms(prepared.components, layout.lines))
+    strips = make_strips(prepared.grey, layout.components, layout.lines)
+    pieces = find_pieces(strips, find_atoms(layout.components, layout.lines))
     every = np.ones(int(pieces.atom.max(initial=-1)) + 1, np.bool_)
     edges = whole_edges(pieces) + part_edges(pieces, every) + join_edges(pieces, every)
     label, face = _labels(page, prepared, strips, pieces, edges)

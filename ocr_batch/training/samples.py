@@ -7,19 +7,17 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
-from ocr_batch.errors import TrainingError
 from ocr_batch.training import sample_texts as texts
-from ocr_batch.training.composition import Cell, Habits, Setter, words_of
-from ocr_batch.training.degradation import Degradation, degrade
+from ocr_batch.training.composition import Cell, Habits, words_of
+from ocr_batch.training.degradation import Degradation
 from ocr_batch.training.fonts import Face, find_faces
-from ocr_batch.training.glyphs import Pen, PenStyle
-from ocr_batch.training.rendering import paint_page
+from ocr_batch.training.press import Press
 
 __all__ = ["SAMPLES", "Sample", "make_samples"]
 
@@ -39,121 +37,11 @@ class Sample:
     bilevel: bool = False
 
 
-class _Press:
-    """Set one sample page by hand, in inches and points.
-
-    Parameters
-    ----------
-    faces : sequence of Face
-    families : str
-        Names of families, the wanted one first, separated by commas.
-    size : (float, float)
-        Width and height of the paper, inches.
-    dpi, points : float
-        Resolution, and size of the type.
-    seed : int
-    margin : float
-        Inches.
-    leading : float
-        Distance of baselines, in sizes of the type.
-    habits : Habits
-    weight : float
-        Added to every edge, pixels.
-
-    """
-
-    def __init__(
-        self,
-        faces: Sequence[Face],
-        families: str,
-        *,
-        size: tuple[float, float],
-        dpi: int,
-        points: float,
-        seed: int,
-        margin: float = 0.7,
-        leading: float = 1.25,
-        habits: Habits | None = None,
-        weight: float = 0.0,
-    ) -> None:
-        self.rng = np.random.default_rng(seed)
-        self.width, self.height = round(size[0] * dpi), round(size[1] * dpi)
-        self.em = points / 72 * dpi
-        self.leading = leading * self.em
-        self.left = self.top = self.y = margin * dpi
-        self.measure = self.width - 2 * self.left
-        self.setter = Setter(self.rng, habits or Habits())
-        self._faces, self._families, self._weight = faces, families, weight
-        self.body = self.pen()
-
-    def pen(self, scale: float = 1.0, *, bold: bool = False, italic: bool = False) -> Pen:
-        number = _face_of(self._faces, self._families, bold, italic)
-        style = PenStyle(self.em * scale, weight=self._weight)
-        return Pen(self._faces[number], number, style)
-
-    def cells(self, *cells: Cell, drop: float = 1.0, underline: bool = False) -> None:
-        self.y += drop * self.leading
-        self.setter.set_line(cells, round(self.y), underline)
-
-    def line(
-        self, text: str, align: str = "left", pen: Pen | None = None, drop: float = 1.0
-    ) -> None:
-        words = words_of(text, pen or self.body)
-        self.cells(Cell(words, self.left, self.measure, align), drop=drop)
-
-    def paragraph(self, text: str, *, align: str = "left", indent: float = 0.0) -> None:
-        lines = self.setter.break_lines(words_of(text, self.body), self.measure, indent)
-        for number, line in enumerate(lines):
-            start = indent if number == 0 else 0.0
-            how = "left" if number + 1 == len(lines) else align
-            self.cells(Cell(line, self.left + start, self.measure - start, how))
-
-    def block(self, gap: float = 0.0) -> None:
-        """End a block; the text has an empty line here."""
-        self.setter.block += 1
-        self.y += gap * self.leading
-
-    def rule(self, below: float = 0.35, thick: float = 2.0) -> None:
-        y = round(self.y + below * self.leading)
-        self.setter.rules.append((self.left, y, self.left + self.measure, y + thick))
-
-    def text(self) -> str:
-        """Return the lines set so far, with an empty line between blocks."""
-        parts: list[str] = []
-        before = None
-        for line, block in zip(self.setter.lines, self.setter.blocks, strict=True):
-            if before is not None and block != before:
-                parts.append("")
-            parts.append(line)
-            before = block
-        return "\n".join(parts) + "\n"
-
-    def scan(self, how: Degradation) -> tuple[Grey, str]:
-        page = paint_page(self.setter, self.height, self.width, self.rng)
-        return degrade(page, how, self.rng).grey, self.text()
-
-
-def _face_of(faces: Sequence[Face], families: str, bold: bool, italic: bool) -> int:
-    for family in families.split(", "):
-        fitting = [
-            number
-            for number, face in enumerate(faces)
-            if (face.family, face.bold, face.italic) == (family, bold, italic)
-        ]
-        if fitting:
-            # Several cuts may fit (condensed, book): the plainest has the shortest file name.
-            return min(fitting, key=lambda number: (len(faces[number].path), faces[number].path))
-    raise TrainingError(
-        f"None of the fonts {families} is installed (bold: {bold}, italic: {italic}). "
-        "Install the training fonts, see ocr_batch.training.typefaces.install_command."
-    )
-
-
 def _book_page(faces: Sequence[Face], seed: int) -> Sample:
     habits = Habits(ligatures=1.0, loose_points=0.08, sentence_space=1.5, jitter=0.01)
-    press = _Press(
-        faces, "Old Standard TT, CMU Serif", size=(4.6, 6.6), dpi=300, points=11, seed=seed,
-        habits=habits, weight=0.6,
+    press = Press(
+        faces, "Old Standard TT, CMU Serif", width=4.6, dpi=300, points=11, seed=seed,
+        habits=habits, weight=0.2,
     )  # fmt: skip
     small = press.pen(0.85)
     press.cells(
@@ -169,12 +57,11 @@ def _book_page(faces: Sequence[Face], seed: int) -> Sample:
 
 
 def _typed_letter(faces: Sequence[Face], seed: int) -> Sample:
-    habits = Habits(typed=True, wear=0.7, sentence_space=2.0)
-    press = _Press(
-        faces, "Courier Prime, Nimbus Mono PS", size=(8.0, 8.4), dpi=200, points=11.5, seed=seed,
+    habits = Habits(typed=True, wear=0.6, sentence_space=2.0)
+    press = Press(
+        faces, "Courier Prime, Nimbus Mono PS", width=8.0, dpi=200, points=11.5, seed=seed,
         margin=0.9, leading=1.15, habits=habits, weight=0.2,
     )  # fmt: skip
-    press.y = 0.5 * press.top
     for number, text in enumerate(texts.LETTER):
         if number:
             press.block(0.9)
@@ -185,15 +72,15 @@ def _typed_letter(faces: Sequence[Face], seed: int) -> Sample:
         else:
             press.paragraph(text)
     how = Degradation(
-        paper=226, ink=52, texture=3, noise=2, light=18, fade=0.25, roughness=0.3, mottle=0.25,
+        paper=226, ink=52, texture=3, noise=2, light=18, fade=0.15, roughness=0.3, mottle=0.2,
         focus=0.8, turn=-0.3, jpeg=0,
     )  # fmt: skip
     return Sample("typed-letter.jpg", 200, (press.scan(how),))
 
 
 def _two_columns(faces: Sequence[Face], seed: int) -> Sample:
-    press = _Press(
-        faces, "Nimbus Roman, Liberation Serif", size=(7.0, 4.6), dpi=300, points=10, seed=seed,
+    press = Press(
+        faces, "Nimbus Roman, Liberation Serif", width=7.0, dpi=300, points=10, seed=seed,
         habits=Habits(ligatures=1.0), leading=1.2,
     )  # fmt: skip
     press.line("SECOND INAUGURAL ADDRESS", "centre", press.pen(1.4, bold=True), 0.6)
@@ -201,19 +88,23 @@ def _two_columns(faces: Sequence[Face], seed: int) -> Sample:
     press.block(0.6)
     whole, gutter, top = press.measure, 0.3 * 300, press.y
     press.measure = (whole - gutter) / 2
-    for number, text in enumerate(texts.INAUGURAL):
-        if number == 1:
+    lines = [line for text in texts.INAUGURAL for line in press.filled(text, press.em)]
+    half = (len(lines) + 1) // 2
+    for number, cell in enumerate(lines):
+        if number == half:
             press.block()
             press.left += press.measure + gutter
             press.y = top
-        press.paragraph(text, align="justify", indent=press.em if number else 0.0)
+        press.cells(replace(cell, x=press.left + cell.x))
+    press.left = 0.7 * 300
+    press.y = top + half * press.leading
     how = Degradation(bilevel=True, spread=0.015, roughness=0.15, specks=0.5)
     return Sample("two-columns.tif", 300, (press.scan(how),), bilevel=True)
 
 
 def _table(faces: Sequence[Face], seed: int) -> Sample:
-    press = _Press(
-        faces, "Nimbus Sans, Liberation Sans", size=(6.2, 3.7), dpi=300, points=10, seed=seed,
+    press = Press(
+        faces, "Nimbus Sans, Liberation Sans", width=6.2, dpi=300, points=10, seed=seed,
         leading=1.6,
     )  # fmt: skip
     title, head, rows, note = texts.TABLE
@@ -229,9 +120,7 @@ def _table(faces: Sequence[Face], seed: int) -> Sample:
         for number, text in enumerate(row):
             x, width = edges[number] + pad, edges[number + 1] - edges[number] - 2 * pad
             align = "left" if number < 2 or row is head else "right"
-            cells.append(
-                Cell(words_of(text, bold if row is head else press.body), x, width, align)
-            )
+            cells.append(Cell(words_of(text, bold if row is head else press.body), x, width, align))
         press.cells(*cells)
         press.rule()
     bottom = press.y + 0.35 * press.leading
@@ -245,8 +134,8 @@ def _table(faces: Sequence[Face], seed: int) -> Sample:
 
 def _receipt(faces: Sequence[Face], seed: int) -> Sample:
     habits = Habits(typed=True)
-    press = _Press(
-        faces, "Liberation Mono, DejaVu Sans Mono", size=(2.9, 5.2), dpi=203, points=10.5,
+    press = Press(
+        faces, "Liberation Mono, DejaVu Sans Mono", width=2.9, dpi=203, points=10.5,
         seed=seed, margin=0.22, leading=1.2, habits=habits,
     )  # fmt: skip
     for number, block in enumerate(texts.RECEIPT):
@@ -269,8 +158,8 @@ def _receipt(faces: Sequence[Face], seed: int) -> Sample:
 
 
 def _skewed(faces: Sequence[Face], seed: int) -> Sample:
-    press = _Press(
-        faces, "C059, TeX Gyre Schola", size=(6.0, 4.6), dpi=300, points=11, seed=seed,
+    press = Press(
+        faces, "C059, TeX Gyre Schola", width=6.0, dpi=300, points=11, seed=seed,
         margin=0.8, habits=Habits(ligatures=1.0),
     )  # fmt: skip
     press.line("A SCANDAL IN BOHEMIA", "centre", drop=0.3)
@@ -285,8 +174,8 @@ def _skewed(faces: Sequence[Face], seed: int) -> Sample:
 
 
 def _low_resolution(faces: Sequence[Face], seed: int) -> Sample:
-    press = _Press(
-        faces, "Liberation Serif, Nimbus Roman", size=(6.4, 3.2), dpi=300, points=12, seed=seed,
+    press = Press(
+        faces, "Liberation Serif, Nimbus Roman", width=6.4, dpi=300, points=12, seed=seed,
         habits=Habits(ligatures=0.0),
     )  # fmt: skip
     press.line("Economy", pen=press.pen(1.5, bold=True), drop=0.5)
@@ -300,8 +189,8 @@ def _low_resolution(faces: Sequence[Face], seed: int) -> Sample:
 
 
 def _white_on_black(faces: Sequence[Face], seed: int) -> Sample:
-    press = _Press(
-        faces, "Open Sans, Liberation Sans", size=(6.5, 3.6), dpi=150, points=17, seed=seed,
+    press = Press(
+        faces, "Open Sans, Liberation Sans", width=6.5, dpi=150, points=17, seed=seed,
         leading=1.5,
     )  # fmt: skip
     title, lines, last = texts.NOTICE
@@ -318,8 +207,8 @@ def _white_on_black(faces: Sequence[Face], seed: int) -> Sample:
 def _pages(faces: Sequence[Face], seed: int) -> Sample:
     pages = []
     for number, (title, paragraphs) in enumerate(texts.CONSTITUTION):
-        press = _Press(
-            faces, "TeX Gyre Pagella, P052", size=(5.2, 4.2), dpi=300, points=12,
+        press = Press(
+            faces, "TeX Gyre Pagella, P052", width=5.2, dpi=300, points=12,
             seed=seed + number, habits=Habits(ligatures=1.0),
         )  # fmt: skip
         press.line(title, "centre", press.pen(bold=True), 0.5)
@@ -334,8 +223,8 @@ def _pages(faces: Sequence[Face], seed: int) -> Sample:
 
 
 def _rules(faces: Sequence[Face], seed: int) -> Sample:
-    press = _Press(
-        faces, "CMU Serif, Latin Modern Roman", size=(6.0, 4.0), dpi=300, points=11, seed=seed,
+    press = Press(
+        faces, "CMU Serif, Latin Modern Roman", width=6.0, dpi=300, points=11, seed=seed,
         habits=Habits(ligatures=1.0), weight=0.4,
     )  # fmt: skip
     title, items = texts.REGULATIONS

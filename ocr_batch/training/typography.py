@@ -79,7 +79,7 @@ def choose_pens(rng: np.random.Generator, faces: Sequence[Face], x_height: float
     change *= 1.0 if typed else 0.7
     if not typed:
         # No press prints the hairlines of a Didot as thin as they are drawn.
-        hair = float(np.clip(rng.normal(0.085, 0.015), 0.06, 0.12))
+        hair = float(np.clip(rng.normal(0.092, 0.015), 0.065, 0.13))
         change = max(change, min(hair - probe.hair / probe.x_height, 0.07))
     weight = 0.5 * x_height * change
     clog = float(rng.uniform(0.2, 0.7)) if typed and rng.random() < 0.25 else 0.0
