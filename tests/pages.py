@@ -24,46 +24,11 @@ from ocr_batch.training.rendering import Characters, RenderedPage, boxes_of
 #: Pixels of Pillow's own font at which an x-height is 21 pixels, as print scanned at 300 dpi.
 SIZE = 40
 
-WORDS = tuple(
-    [
-        "the",
-        "old",
-        "house",
-        "by",
-        "the",
-        "river",
-        "was",
-        "empty",
-        "when",
-        "we",
-        "came",
-        "back",
-        "from",
-        "town",
-        "and",
-        "nobody",
-        "could",
-        "say",
-        "who",
-        "had",
-        "lived",
-        "there",
-        "before",
-        "the",
-        "war",
-        "or",
-        "why",
-        "they",
-        "left",
-        "so",
-        "much",
-        "behind",
-        "them",
-        "in",
-        "every",
-        "single",
-        "room",
-    ]
+WORDS = (
+    *("the", "old", "house", "by", "the", "river", "was", "empty", "when", "we", "came", "back"),
+    *("from", "town", "and", "nobody", "could", "say", "who", "had", "lived", "there", "before"),
+    *("the", "war", "or", "why", "they", "left", "so", "much", "behind", "them", "in", "every"),
+    *("single", "room"),
 )
 
 

@@ -172,8 +172,11 @@ def read_sheets(
     Parameters
     ----------
     sheets : sequence of Sheet
+        Decoded pages, of one file or of many.
     models : Models
+        From `load_models`.
     options : ReadOptions, optional
+        How to read; the defaults when not given.
     timer : StageTimer, optional
         Gets the seconds spent by stage.
 
@@ -215,8 +218,11 @@ def trace_sheet(sheet: Sheet, models: Models, options: ReadOptions | None = None
     Parameters
     ----------
     sheet : Sheet
+        A decoded page.
     models : Models
+        From `load_models`.
     options : ReadOptions, optional
+        How to read; the defaults when not given.
 
     Returns
     -------

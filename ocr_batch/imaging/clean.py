@@ -29,6 +29,7 @@ def is_reversed(grey: Grey) -> bool:
     Parameters
     ----------
     grey : ndarray of uint8, shape (H, W)
+        The page as decoded.
 
     Returns
     -------
@@ -92,6 +93,7 @@ def sauvola_threshold(grey: Grey, window: int, k: float = _SAUVOLA_K) -> Grey:
     Parameters
     ----------
     grey : ndarray of uint8, shape (H, W)
+        A levelled page.
     window : int
         Side of the square window, in pixels of `grey`; about three x-heights.
     k : float
@@ -111,9 +113,10 @@ def sauvola_threshold(grey: Grey, window: int, k: float = _SAUVOLA_K) -> Grey:
         grey, (max(1, width // 2), max(1, height // 2)), interpolation=cv2.INTER_AREA
     ).astype(np.float32)
     size = (max(3, (window // 2) | 1),) * 2
-    mean = cv2.boxFilter(half, cv2.CV_32F, size, borderType=cv2.BORDER_REPLICATE)
-    variance = cv2.sqrBoxFilter(half, cv2.CV_32F, size, borderType=cv2.BORDER_REPLICATE)
-    variance -= mean * mean
+    edge = cv2.BORDER_REPLICATE
+    mean = np.asarray(cv2.boxFilter(half, cv2.CV_32F, size, borderType=edge), np.float32)
+    squares = np.asarray(cv2.sqrBoxFilter(half, cv2.CV_32F, size, borderType=edge), np.float32)
+    variance = squares - mean * mean
     deviation = cv2.sqrt(np.maximum(variance, 0, out=variance))
     threshold = mean * (1 + k * (deviation / _SAUVOLA_RANGE - 1))
     # Even paper has no ink however low the contrast: keep the threshold well under white.
@@ -143,7 +146,7 @@ def _rule_pixels(ink: Grey, length: int, thickness: int, *, vertical: bool) -> G
     shape = (1, length) if vertical else (length, 1)
     runs = cv2.morphologyEx(ink, cv2.MORPH_OPEN, cv2.getStructuringElement(cv2.MORPH_RECT, shape))
     if not runs.any():
-        return runs
+        return np.asarray(runs, np.uint8)
     # A thick bar is not a rule: what survives an opening across is given back.
     across = (thickness + 1, 1) if vertical else (1, thickness + 1)
     thick = cv2.morphologyEx(
@@ -161,6 +164,7 @@ def remove_rules(ink: Mask, x_height: float) -> tuple[Mask, Mask]:
     Parameters
     ----------
     ink : ndarray of bool, shape (H, W)
+        True is ink.
     x_height : float
         The page's x-height in pixels.
 
@@ -179,7 +183,7 @@ def remove_rules(ink: Mask, x_height: float) -> tuple[Mask, Mask]:
             continue
         # The rule's rim: one pixel across, so that no fringe stays behind.
         grow = cv2.getStructuringElement(cv2.MORPH_RECT, (3, 1) if vertical else (1, 3))
-        rule = cv2.bitwise_and(cv2.dilate(rule, grow), page)
+        rule = np.asarray(cv2.bitwise_and(cv2.dilate(rule, grow), page), np.uint8)
         rest = cv2.subtract(page, rule)
         # A stroke passes through where ink stands on both sides: closing across the rule.
         reach = 2 * thickness + 3
@@ -187,7 +191,7 @@ def remove_rules(ink: Mask, x_height: float) -> tuple[Mask, Mask]:
         joined = cv2.morphologyEx(
             rest, cv2.MORPH_CLOSE, cv2.getStructuringElement(cv2.MORPH_RECT, across)
         )
-        removed |= cv2.subtract(rule, joined)
+        removed |= np.asarray(cv2.subtract(rule, joined), np.uint8)
     rules = removed.view(np.bool_)
     return ink & ~rules, rules
 

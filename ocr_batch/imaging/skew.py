@@ -66,7 +66,7 @@ def estimate_skew(x: NDArray[np.float64], y: NDArray[np.float64], x_height: floa
     if scores.max() < max(_CLEAR_PEAK * typical, typical + _CLEAR_DEVIATIONS * scatter):
         return 0.0
     for step, bin_size in _FINER:
-        fine = best + np.arange(-6, 7) * step
+        fine = np.asarray(best + np.arange(-6, 7) * step, np.float64)
         scores = _sharpness(x, y, fine, max(1.0, bin_size * x_height))
         best = float(fine[int(scores.argmax())])
     return best
@@ -78,6 +78,7 @@ def rotate(grey: Grey, degrees: float) -> tuple[Grey, Affine]:
     Parameters
     ----------
     grey : ndarray of uint8, shape (H, W)
+        The page, white paper.
     degrees : float
         Skew as `estimate_skew` gives it.
 
@@ -107,6 +108,7 @@ def turn(grey: Grey, quarter_turns: int) -> tuple[Grey, Affine]:
     Parameters
     ----------
     grey : ndarray of uint8, shape (H, W)
+        The page.
     quarter_turns : int
         0..3.
 

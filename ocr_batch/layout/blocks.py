@@ -101,6 +101,7 @@ def group_blocks(box: Boxes, x_height: NDArray[np.float64]) -> NDArray[np.int64]
     box : ndarray of float64, shape (L, 4)
         left, top, right, bottom of each line's x-height band, in reading order.
     x_height : ndarray of float64, shape (L,)
+        Of each line, in pixels.
 
     Returns
     -------

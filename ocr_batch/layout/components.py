@@ -67,6 +67,7 @@ def find_components(ink: NDArray[np.bool_]) -> Components:
     Parameters
     ----------
     ink : ndarray of bool, shape (H, W)
+        True is ink.
 
     Returns
     -------
@@ -85,6 +86,7 @@ def typical_height(components: Components) -> float:
     Parameters
     ----------
     components : Components
+        Of a whole page.
 
     Returns
     -------
@@ -121,6 +123,7 @@ def find_neighbours(components: Components, body: NDArray[np.bool_], step: int =
     Parameters
     ----------
     components : Components
+        Of a whole page.
     body : ndarray of bool, shape (N,)
         The components that take part; the others are transparent.
     step : int

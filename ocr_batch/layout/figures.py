@@ -69,6 +69,7 @@ def coarse_area(
     Parameters
     ----------
     ink : ndarray of bool, shape (H, W)
+        What is to be marked.
     x_height : float
         The page's x-height in pixels.
     shape : tuple of int
@@ -94,6 +95,7 @@ def inside(
     Parameters
     ----------
     components : Components
+        Of the page that `figures` was found on.
     figures : ndarray of uint8, shape (h, w)
         From `find_figures`.
     shape : tuple of int

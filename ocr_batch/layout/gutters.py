@@ -16,6 +16,7 @@ _REACH = 6.0
 _BESIDE = 1.5
 _BREAK = 8.0
 _MOST_STRIPS = 40
+_FEWEST_LINES = 3
 _LEVEL = 0.3
 # Letters on a line of prose: fewer, and it is a table's cell. Where all rows are level, more.
 _PROSE_LETTERS = 14
@@ -90,7 +91,27 @@ def find_gutters(
     for rule in rules:
         if rule[3] - rule[1] >= _MIN_HEIGHT * x_height:
             found += _split_strip(rule, boxes, letters, x_height)
-    return _merge(found, x_height) if found else none
+    return _merge(_distinct(found, boxes), x_height) if found else none
+
+
+def _distinct(
+    strips: list[NDArray[np.float64]], boxes: NDArray[np.float64]
+) -> list[NDArray[np.float64]]:
+    """Leave out strips beside a taller one with no column between: white of ragged lines."""
+    x, y = (boxes[:, 0] + boxes[:, 2]) / 2, (boxes[:, 1] + boxes[:, 3]) / 2
+    kept: list[NDArray[np.float64]] = []
+    for strip in sorted(strips, key=lambda entry: float(entry[1] - entry[3])):
+        x0, y0, x1, y1 = strip
+        column = (y > y0) & (y < y1)
+        for other in kept:
+            low, high = sorted(((x0 + x1) / 2, (other[0] + other[2]) / 2))
+            shared = min(y1, other[3]) - max(y0, other[1])
+            between = column & (x > low) & (x < high)
+            if shared > 0.5 * (y1 - y0) and between.sum() < _FEWEST_LINES:
+                break
+        else:
+            kept.append(strip)
+    return kept
 
 
 def _merge(strips: list[NDArray[np.float64]], x_height: float) -> NDArray[np.float64]:

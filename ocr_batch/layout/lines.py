@@ -61,7 +61,9 @@ def baseline_at(
     Parameters
     ----------
     lines : Lines
+        The lines of a page.
     line : ndarray of int64, shape (N,)
+        Line of each column.
     x : ndarray of float64, shape (N,)
         Columns of the page.
 
@@ -87,8 +89,11 @@ def link_neighbours(
     Parameters
     ----------
     components : Components
+        Of a whole page.
     neighbours : Neighbours
+        Pairs to judge.
     x_height : float
+        The page's, in pixels.
 
     Returns
     -------
@@ -189,9 +194,11 @@ def find_lines(
     Parameters
     ----------
     components : Components
+        Of a whole page.
     body : ndarray of bool, shape (N,)
         Letter-sized components, between which `neighbours` were found.
     neighbours : Neighbours
+        Pairs of letters that see each other.
     gutters : ndarray of float64, shape (G, 4)
         No line crosses one.
     x_height : float

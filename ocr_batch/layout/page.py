@@ -131,7 +131,7 @@ def _broken_rules(components: Components, x_height: float) -> NDArray[np.bool_]:
     for shift in (0.0, 0.5):
         column = np.floor(centre / step + shift).astype(np.int64)
         order = np.lexsort((components.top[index], column))
-        names, start, count = np.unique(column[order], return_index=True, return_counts=True)
+        _, start, count = np.unique(column[order], return_index=True, return_counts=True)
         for first, number in zip(start[count > 1], count[count > 1], strict=True):
             own = index[order[first : first + number]]
             top, height = components.top[own], components.height[own]

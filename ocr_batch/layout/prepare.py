@@ -25,6 +25,10 @@ _MOST_ENLARGED = 3.0
 _LEVEL_DEGREES = 0.12
 _SAUVOLA_WINDOW = 3.0
 _MOST_PIXELS = 60_000_000
+# Pages from this size on are measured at half size, unless their print is small there, in pixels.
+_LARGE_PAGE = 1600
+_LEAST_AT_HALF = 8.0
+_HALF_INK = 110
 
 
 @dataclass(frozen=True)
@@ -86,7 +90,29 @@ def _vertical_rules(rules: NDArray[np.bool_], x_height: float) -> NDArray[np.flo
     left, top, width, height, _ = stats[1:].T
     tall = (height > 5 * x_height) & (width < 1.5 * x_height)
     boxes = np.stack([left, top, left + width, top + height], axis=1)
-    return boxes[tall].astype(np.float64)
+    return np.asarray(boxes[tall], np.float64)
+
+
+def _measure(
+    ink: NDArray[np.bool_],
+) -> tuple[float, NDArray[np.float64], NDArray[np.float64]]:
+    """Return the typical x-height and the feet (x, y) of letters; large pages at half size."""
+    step = 2 if min(ink.shape) >= _LARGE_PAGE else 1
+    while True:
+        view = ink
+        if step > 1:
+            size = (ink.shape[1] // step, ink.shape[0] // step)
+            grey = ink.view(np.uint8) * np.uint8(255)
+            view = cv2.resize(grey, size, interpolation=cv2.INTER_AREA) > _HALF_INK
+        components = find_components(view)
+        x_height = typical_height(components)
+        if step == 1 or x_height >= _LEAST_AT_HALF:
+            break
+        step = 1
+    body = letter_like(components, x_height or 1.0) & (components.height < 3 * x_height)
+    body &= components.width < 3 * x_height
+    x = (components.left + components.width / 2)[body] * float(step)
+    return x_height * step, x, components.bottom[body] * float(step)
 
 
 def prepare(sheet: Sheet, *, deskew: bool = True, quarter_turns: int = 0) -> Prepared:
@@ -95,6 +121,7 @@ def prepare(sheet: Sheet, *, deskew: bool = True, quarter_turns: int = 0) -> Pre
     Parameters
     ----------
     sheet : Sheet
+        A decoded page.
     deskew : bool
         Level the lines when the page shows a clear angle.
     quarter_turns : int
@@ -119,8 +146,7 @@ def prepare(sheet: Sheet, *, deskew: bool = True, quarter_turns: int = 0) -> Pre
         return binarise(page, round(_SAUVOLA_WINDOW * x_height))
 
     ink = to_ink(grey, max(12.0, max(grey.shape) / 160))
-    components = find_components(ink)
-    x_height = typical_height(components)
+    x_height, feet_x, feet_y = _measure(ink)
     changed = False
     if x_height and (x_height < _SMALL_PRINT or x_height > _LARGE_PRINT):
         factor = min(_GOOD_PRINT / x_height, _MOST_ENLARGED)
@@ -128,32 +154,21 @@ def prepare(sheet: Sheet, *, deskew: bool = True, quarter_turns: int = 0) -> Pre
         if factor > 1.05 or factor < 0.95:
             grey, back = _resize(grey, factor)
             matrix = _compose(matrix, back)
-            ink = to_ink(grey, x_height * factor)
-            components = find_components(ink)
-            x_height = typical_height(components) or x_height * factor
-    skew = 0.0
-    if deskew and x_height:
-        body = letter_like(components, x_height) & (components.height < 3 * x_height)
-        body &= components.width < 3 * x_height
-        skew = estimate_skew(
-            (components.left + components.width / 2)[body].astype(np.float64),
-            components.bottom[body].astype(np.float64),
-            x_height,
-        )
-        if abs(skew) >= _LEVEL_DEGREES:
-            grey, back = rotate(grey, skew)
-            matrix = _compose(matrix, back)
             changed = True
-        else:
-            skew = 0.0
+            x_height, feet_x, feet_y = x_height * factor, feet_x * factor, feet_y * factor
+    skew = estimate_skew(feet_x, feet_y, x_height) if deskew and x_height else 0.0
+    if abs(skew) >= _LEVEL_DEGREES:
+        grey, back = rotate(grey, skew)
+        matrix = _compose(matrix, back)
+        changed = True
+    else:
+        skew = 0.0
     if x_height and (changed or not sheet.bilevel):
         ink = to_ink(grey, x_height)
     unit = x_height or 20.0
     cleaned, removed = remove_rules(ink, unit)
-    if changed or removed.any() or not sheet.bilevel:
-        components = find_components(cleaned)
-    if not x_height:
-        x_height = typical_height(components)
+    components = find_components(cleaned)
+    x_height = typical_height(components)
     return Prepared(
         grey,
         cleaned,

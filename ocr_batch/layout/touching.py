@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -25,7 +27,9 @@ def part_touching_lines(
     Parameters
     ----------
     components : Components
+        Of a whole page.
     lines : Lines
+        As found among those components.
     dirt : ndarray of bool, shape (N,)
         Components that are left alone.
     x_height : float
@@ -57,7 +61,7 @@ def part_touching_lines(
         window = labels[top:bottom, left:right]
         own = window == candidate + 1
         bounds = np.r_[0, rows, bottom - top]
-        for part, (first, last) in enumerate(zip(bounds[:-1], bounds[1:], strict=True)):
+        for part, (first, last) in enumerate(pairwise(bounds.tolist())):
             ink = own[first:last]
             if not ink.any():
                 continue

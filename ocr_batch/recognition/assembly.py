@@ -34,7 +34,9 @@ def stored_boxes(
     Parameters
     ----------
     page : Segmented
+        The page in whose strips the boxes lie.
     line : ndarray of int64, shape (N,)
+        Line of each box.
     box : ndarray of float64, shape (N, 4)
         left, top, right, bottom in strip pixels.
     to_stored : ndarray of float64, shape (2, 3)
@@ -73,7 +75,9 @@ def assemble(
     Parameters
     ----------
     page : Segmented
+        The page cut into pieces.
     scored : Scored
+        Its edges and their scores.
     reading : Reading
         Of this page's lines.
     block : ndarray of int64, shape (L,)

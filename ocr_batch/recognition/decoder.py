@@ -45,13 +45,13 @@ class DecoderOptions:
         Most hypotheses kept at one place of a line.
     """
 
-    language: float = 0.2
+    language: float = 0.35
     character: float = 0.35
-    space: float = 0.6
-    reject: float = 1.0
+    space: float = 0.9
+    reject: float = 0.6
     reject_floor: float = 2e-3
-    whole: float = 1.0
-    join: float = -0.7
+    whole: float = 0.2
+    join: float = -0.5
     skip: float = 2.0
     margin: float = 4.5
     beam: float = 12.0
@@ -127,7 +127,9 @@ def make_candidates(
     start, stop, atoms : ndarray of int64, shape (E,)
         The edges' pieces and how many atoms each spans (0: a part of one).
     log_probabilities : ndarray of float32, shape (E, C)
+        The classifier's scores of the edges.
     options : DecoderOptions
+        Weights and limits.
 
     Returns
     -------
@@ -235,12 +237,15 @@ def decode(
     Parameters
     ----------
     candidates : Candidates
+        From `make_candidates`.
     line_start, line_stop : ndarray of int64, shape (L,)
         First and past-the-last piece of each line.
     space_odds : ndarray of float32, shape (P,)
         Log-odds that a space comes before each piece; very low inside atoms.
     language : LanguageModel
+        Judges what is read; its states are the search's.
     options : DecoderOptions
+        Weights and limits.
 
     Returns
     -------
@@ -263,8 +268,8 @@ def decode(
         )
     ]
     final = np.full(count, -1, np.int64)
-    with_space = -np.logaddexp(0, -space_odds) * options.space
-    without = -np.logaddexp(0, space_odds) * options.space
+    with_space = (-np.logaddexp(0, -space_odds) * options.space).astype(np.float32)
+    without = (-np.logaddexp(0, space_odds) * options.space).astype(np.float32)
     step_first = np.searchsorted(candidates.start, np.arange(len(space_odds) + 1))
     for place in range(int(length.max(initial=0)) + 1):
         parts = waiting.pop(place, None)

@@ -63,7 +63,7 @@ class LanguageModel:
     def log_probabilities(self) -> NDArray[np.float32]:
         """Natural logarithms of p(symbol | state), shape (S, V)."""
         share = np.log(_SHARE).astype(np.float32)
-        return self.costs[:, FOLD_OF] * np.float32(-STEP) - share
+        return np.asarray(self.costs[:, FOLD_OF] * np.float32(-STEP) - share, np.float32)
 
     @cached_property
     def following(self) -> NDArray[np.int32]:

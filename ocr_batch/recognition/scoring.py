@@ -65,7 +65,9 @@ def score_whole(pages: Sequence[Segmented], classifier: Classifier) -> list[Scor
     Parameters
     ----------
     pages : sequence of Segmented
+        Pages cut into pieces.
     classifier : Classifier
+        Gets the crops of all pages together.
 
     Returns
     -------
@@ -84,9 +86,11 @@ def score_parts(
     Parameters
     ----------
     pages : sequence of Segmented
+        Pages cut into pieces.
     scored : sequence of Scored
         From `score_whole`.
     classifier : Classifier
+        Gets the crops of all pages together.
 
     Returns
     -------
@@ -119,6 +123,7 @@ def line_quality(page: Segmented, scored: Scored, lines: int) -> NDArray[np.floa
     Parameters
     ----------
     page : Segmented
+        The page that was scored.
     scored : Scored
         From `score_whole`.
     lines : int

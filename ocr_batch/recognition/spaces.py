@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from zipfile import BadZipFile
+from zipfile import BadZipFile, ZipFile
 
 import numpy as np
 from numpy.typing import NDArray
@@ -63,6 +63,7 @@ def gap_features(pieces: Pieces) -> tuple[NDArray[np.float32], NDArray[np.int64]
     Parameters
     ----------
     pieces : Pieces
+        Of one page.
 
     Returns
     -------
@@ -84,14 +85,13 @@ def gap_features(pieces: Pieces) -> tuple[NDArray[np.float32], NDArray[np.int64]
     starts = np.flatnonzero(~inner)
     for first, last in zip(starts, np.r_[starts[1:], len(line)], strict=True):
         own = slice(first + 1, last)
-        low, high, threshold = _two_means(gap[own])
         step = distance[own]
         close = step[(step > 0.3) & (step < 2.0)]
-        pitch = float(np.median(close)) if len(close) else 1.0
+        usual = float(np.median(close)) if len(close) else 1.0
         # In a fixed pitch all distances are multiples of it.
-        residual = np.abs(step / pitch - np.round(step / pitch))[step < 6]
-        spread = float(np.median(residual)) if len(residual) else 0.25
-        stats[first:last] = (low, high, threshold, pitch, spread, np.log(last - first))
+        residual = np.abs(step / usual - np.round(step / usual))[step < 6]
+        typical = float(np.median(residual)) if len(residual) else 0.25
+        stats[first:last] = (*_two_means(gap[own]), usual, typical, np.log(last - first))
     low, high, threshold, pitch, spread, length = stats.T
     following = np.where(np.r_[inner[1:], False], np.r_[gap[1:], 0.0], 1.0)
     previous = np.where(np.r_[False, inner[:-1]], np.r_[0.0, gap[:-1]], 1.0)
@@ -141,6 +141,7 @@ class SpaceModel:
         Parameters
         ----------
         features : ndarray of float32, shape (G, 18)
+            From `gap_features`.
 
         Returns
         -------
@@ -157,8 +158,10 @@ class SpaceModel:
         """Write the model to an .npz file."""
         arrays = {f"weight{n}": w for n, w in enumerate(self.weights)}
         arrays |= {f"bias{n}": b for n, b in enumerate(self.biases)}
-        with path.open("wb") as file:
-            np.savez(file, **arrays)  # type: ignore[arg-type]
+        with ZipFile(path, "w") as archive:
+            for name, array in arrays.items():
+                with archive.open(f"{name}.npy", "w") as member:
+                    np.lib.format.write_array(member, array, allow_pickle=False)
 
     @classmethod
     def load(cls, path: Path) -> SpaceModel:

@@ -46,7 +46,9 @@ def find_atoms(components: Components, lines: Lines) -> Atoms:
     Parameters
     ----------
     components : Components
+        Of a whole page.
     lines : Lines
+        Which components stand on which line.
 
     Returns
     -------

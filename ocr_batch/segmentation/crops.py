@@ -56,8 +56,11 @@ def make_crops(
     Parameters
     ----------
     strips : Strips
+        The lines, straightened.
     pieces : Pieces
+        What the edges are runs of.
     edges : Edges
+        The candidates.
     label : ndarray of int32, shape (56, W)
         `spread_labels` of the pieces' labels.
 
@@ -68,7 +71,7 @@ def make_crops(
     geometry : ndarray of float32, shape (E, 8)
         See `GEOMETRY`.
     """
-    left, top, right, bottom = edges.box.T
+    left, right = edges.box[:, 0], edges.box[:, 2]
     squeeze = np.maximum(1.0, (right - left) / _WIDEST)
     centre = (left + right) / 2
     offset = np.arange(FRAME) + 0.5 - FRAME / 2
@@ -117,4 +120,4 @@ def _geometry(pieces: Pieces, edges: Edges, squeeze: NDArray[np.float64]) -> NDA
         stroke / X_HEIGHT * 4,
         squeeze - 1,
     ]
-    return np.clip(np.stack(columns, axis=1), -4, 4).astype(np.float32)
+    return np.asarray(np.clip(np.stack(columns, axis=1), -4, 4), np.float32)

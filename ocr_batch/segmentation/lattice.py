@@ -95,7 +95,9 @@ def find_pieces(strips: Strips, atoms: Atoms) -> Pieces:
     Parameters
     ----------
     strips : Strips
+        The lines, straightened.
     atoms : Atoms
+        What is to be cut.
 
     Returns
     -------
@@ -199,6 +201,7 @@ def whole_edges(pieces: Pieces) -> Edges:
     Parameters
     ----------
     pieces : Pieces
+        Of one page.
 
     Returns
     -------
@@ -215,7 +218,9 @@ def part_edges(pieces: Pieces, chosen: NDArray[np.bool_]) -> Edges:
     Parameters
     ----------
     pieces : Pieces
+        Of one page.
     chosen : ndarray of bool, shape (A,)
+        Which atoms to take apart.
 
     Returns
     -------
@@ -240,7 +245,9 @@ def join_edges(pieces: Pieces, chosen: NDArray[np.bool_]) -> Edges:
     Parameters
     ----------
     pieces : Pieces
+        Of one page.
     chosen : ndarray of bool, shape (A,)
+        Which atoms to join to their neighbours.
 
     Returns
     -------

@@ -60,6 +60,7 @@ class Strips:
         Parameters
         ----------
         line : ndarray of int64, shape (N,)
+            Line of each point.
         column, row : ndarray of float64, shape (N,)
             Edges of pixels in the strip.
 
@@ -89,7 +90,9 @@ def make_strips(grey: NDArray[np.uint8], components: Components, lines: Lines) -
     grey : ndarray of uint8, shape (H, W)
         The levelled page, 255 is paper.
     components : Components
+        Of the whole page.
     lines : Lines
+        Which components stand where.
 
     Returns
     -------
@@ -166,8 +169,7 @@ def _fill(
     map_y = (ys[:, None] + foot[None, :] - 0.5 - top).astype(np.float32)
     if scale > 1.15:
         # Average over the area that becomes one pixel, then sample.
-        size = (scale, scale)
-        ink = cv2.GaussianBlur(ink, (0, 0), 0.38 * size[0])
+        ink = np.asarray(cv2.GaussianBlur(ink, (0, 0), 0.38 * scale), np.uint8)
     map_x = np.ascontiguousarray(map_x)
     strip[:] = cv2.remap(ink, map_x, map_y, cv2.INTER_LINEAR)
     row = np.clip(np.round(map_y).astype(np.int64), 0, own.shape[0] - 1)

@@ -110,6 +110,7 @@ def generate(plan: Plan, jobs: int | None = None) -> None:
     Parameters
     ----------
     plan : Plan
+        What to make, and where.
     jobs : int, optional
         Processes; default: one a core.
     """

@@ -74,6 +74,7 @@ def label_page(page: RenderedPage) -> LabelledPage:
     Parameters
     ----------
     page : RenderedPage
+        A rendered page with its truth.
 
     Returns
     -------
@@ -102,7 +103,8 @@ def _owners(
     """Return piece, owner and centre column of every ink pixel in the strips."""
     row, column = np.nonzero(pieces.label)
     piece = pieces.label[row, column].astype(np.int64) - 1
-    x, y = strips.to_page(pieces.line[piece], column + 0.5, row + 0.5)
+    centre = column.astype(np.float64) + 0.5
+    x, y = strips.to_page(pieces.line[piece], centre, row.astype(np.float64) + 0.5)
     stored = prepared.to_stored @ np.stack([x - 0.5, y - 0.5, np.ones_like(x)])
     height, width = page.owner.shape
     stored_x = np.clip(np.round(stored[0]), 0, width - 1).astype(np.int64)
@@ -112,7 +114,8 @@ def _owners(
     kernel = np.ones((3, 3), np.uint8)
     for _ in range(2):
         owner = np.where(owner > 0, owner, cv2.dilate(owner, kernel))
-    return piece, owner[stored_y, stored_x].astype(np.int64) - 1, column + 0.5
+    number = np.asarray(owner[stored_y, stored_x], np.int64) - 1
+    return piece, number, centre
 
 
 def _labels(
@@ -126,8 +129,8 @@ def _labels(
     pair, count = np.unique(key, return_counts=True)
     pair_piece, pair_owner = pair // (characters + 1), pair % (characters + 1) - 1
     total = np.bincount(owner[owner >= 0], minlength=characters)
-    centre = np.bincount(owner[owner >= 0], column[owner >= 0], minlength=characters)
-    centre = centre / np.maximum(1, total)
+    places = np.bincount(owner[owner >= 0], column[owner >= 0], minlength=characters)
+    centre = np.asarray(places / np.maximum(1, total), np.float64)
     first = np.searchsorted(pair_piece, np.arange(len(pieces) + 1))
     # Each edge gathers the pairs of all its pieces, which are one run of pairs.
     low, high = first[edges.start], first[edges.stop]

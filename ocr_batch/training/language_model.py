@@ -51,7 +51,7 @@ def encode(text: str) -> NDArray[np.uint8]:
         table[ord(symbol)] = FOLD_OF[number]
     points = np.frombuffer(" ".join(normalise(text).split()).encode("utf-32-le"), np.uint32)
     known = table[np.minimum(points, len(table) - 1)]
-    return known[known != 255]
+    return np.asarray(known[known != 255], np.uint8)
 
 
 def read_genres(folders: Iterable[Path], limit: int = 5_000_000) -> list[str]:

@@ -63,10 +63,13 @@ def train_space_model(
     Parameters
     ----------
     features : ndarray of float32, shape (G, F)
+        From `gap_features`.
     spaces : ndarray of float32, shape (G,)
+        1.0 for a word space.
     hidden : tuple of int
         Units of the hidden layers.
     epochs, seed : int
+        Passes over the gaps; what chance starts from.
 
     Returns
     -------
