@@ -284,7 +284,7 @@ def test_likely_classes_are_candidates_and_unlikely_ones_are_not():
 
 
 def test_garbage_lowers_the_score():
-    options = DecoderOptions(whole=0.0)
+    options = DecoderOptions(whole=0.0, reject=1.0, reject_floor=2e-3)
     rows = [{"a": 1 - garbage, "<left>": garbage} for garbage in (1e-9, 0.1, 0.5, 0.9)]
     found = _made(rows, [0] * 4, options)
     scores = [float(found.score[found.edge == number].max()) for number in range(4)]

@@ -109,7 +109,7 @@ class RasterFile:
         except MemoryError:
             self._image = None
             raise ImageError(
-                "There is not enough memory to decode this page; scale it down or use fewer workers."
+                "There is not enough memory to decode this page; scale it down or use fewer jobs."
             ) from None
         # Decoders meet damage with errors of every kind: OSError, SyntaxError, struct.error...
         except Exception as error:

@@ -121,7 +121,12 @@ def group_blocks(box: Boxes, x_height: NDArray[np.float64]) -> NDArray[np.int64]
         else 2.5 * float(smaller.mean() if count > 1 else 1)
     )
     same_row = np.abs(step) < 0.8 * smaller
-    apart = np.minimum(box[1:, 2], box[:-1, 2]) <= np.maximum(box[1:, 0], box[:-1, 0])
+    # The cells of a row count as one line: the next row's first stands below all of them.
+    row = np.concatenate([[0], np.cumsum(~same_row)])
+    first = np.flatnonzero(np.r_[True, np.diff(row) > 0])
+    left = np.minimum.reduceat(box[:, 0], first)[row]
+    right = np.maximum.reduceat(box[:, 2], first)[row]
+    apart = np.minimum(right[1:], right[:-1]) <= np.maximum(left[1:], left[:-1])
     ends = (step > _BLOCK_STEP * np.maximum(usual, 1.6 * smaller)) | (step < 0) | apart
     ratio = x_height[1:] / x_height[:-1]
     ends |= (ratio > 1.45) | (ratio < 1 / 1.45)

@@ -19,6 +19,8 @@ _LINK_OVERLAP = 0.5
 _LEVEL = 0.4
 _SMALL = 0.55
 _LEAST = 0.35
+_MOST_GROUPS = 600
+_WORD = 4
 _ASCENDER_RATIOS = (1.22, 1.85)
 
 
@@ -223,6 +225,11 @@ def find_lines(
     linked &= near | (similar & (size[a] > 1) & (size[b] > 1))
     group = _groups(len(components), a[linked], b[linked])
     line_of, box = _boxes_of(components, np.where(body, group, -1))
+    if len(box) > _MOST_GROUPS:
+        # Text does not come in so many pieces: what is shorter than a word is dirt.
+        size = np.bincount(line_of[line_of >= 0])
+        line_of = np.where((line_of >= 0) & (size[line_of] >= _WORD), line_of, -1).astype(np.int32)
+        line_of, box = _boxes_of(components, line_of)
     if not len(box):
         empty = np.zeros(0)
         return Lines(line_of, box, empty, np.zeros((0, 3)), empty, empty.astype(np.bool_))
@@ -237,6 +244,15 @@ def find_lines(
     return Lines(line_of, box, origin[kept], baseline[kept], heights[kept], sure[kept])
 
 
+def _medians(
+    values: NDArray[np.int32], group: NDArray[np.int32], count: int
+) -> NDArray[np.float64]:
+    """Return the upper median of each group 0..count-1; every group has a member."""
+    order = np.lexsort((values, group))
+    bounds = np.searchsorted(group[order], np.arange(count + 1))
+    return values[order][(bounds[:-1] + bounds[1:]) // 2].astype(np.float64)
+
+
 def _merge_fragments(
     components: Components,
     line_of: NDArray[np.int32],
@@ -248,8 +264,8 @@ def _merge_fragments(
     count = len(box)
     if count < 2 or count > 3000:
         return line_of
-    feet = np.array([np.median(components.bottom[line_of == k]) for k in range(count)])
-    tall = np.array([np.median(components.height[line_of == k]) for k in range(count)])
+    feet = _medians(components.bottom, line_of, count)
+    tall = _medians(components.height, line_of, count)
     level = np.abs(feet[:, None] - feet[None, :]) < _LEVEL * x_height
     overlap = np.minimum(box[:, None, 3], box[None, :, 3]) - np.maximum(
         box[:, None, 1], box[None, :, 1]
@@ -302,7 +318,8 @@ def _fit_baseline(
         return np.array([float(np.median(y)), 0.0, 0.0])
     fit = np.array([_densest(y, 0.12 * unit), 0.0, 0.0])
     span = float(x.max() - x.min())
-    degrees = (0, 1, 1, 1) if span < 25 * unit else (0, 1, 1, 2, 2)
+    # The page is level: a few words with many descenders do not say otherwise.
+    degrees = (0, 0) if span < 8 * unit else (0, 1, 1, 1) if span < 25 * unit else (0, 1, 1, 2, 2)
     tolerance = 0.3 * unit + 0.004 * span
     for degree in degrees:
         residual = y - np.polynomial.polynomial.polyval(x, fit)

@@ -28,6 +28,10 @@ _WORD_GAPS = (1.1, 1.9)
 _RULE_WIDE = 0.45
 _RULE_PIECE = 0.9
 _RULE_LONG = 5.5
+# Letters of a page (a newspaper has 20,000; noise has more), lines of a page, letters of a word.
+_MOST_LETTERS = 45_000
+_MOST_LINES = 350
+_WORD = 4
 # Ratios.
 _RULE_SLENDER = 4.0
 _RULE_COVERED = 0.7
@@ -94,10 +98,21 @@ def analyse(
         components = parted
         dirt = np.r_[dirt, np.zeros(len(parted) - len(dirt), np.bool_)]
         lines, gutters = _find(components, dirt, rules, x_height)
+    lines = _drop_noise(lines)
     band = _bands(lines)
     order = reading_order(band, gutters)
     lines = _renumber(lines, order)
     return Layout(components, lines, group_blocks(band[order], lines.x_height))
+
+
+def _drop_noise(lines: Lines) -> Lines:
+    """Drop lines of a few components where a page shows more lines than text can have."""
+    if len(lines) <= _MOST_LINES:
+        return lines
+    size = np.bincount(lines.line_of[lines.line_of >= 0], minlength=len(lines))
+    # As many of the longest lines as a page may have, but none that is shorter than a word.
+    least = max(_WORD, int(np.sort(size)[-_MOST_LINES]))
+    return _renumber(lines, np.flatnonzero(size >= least)[:_MOST_LINES])
 
 
 def _dirt(ink: NDArray[np.bool_], components: Components, x_height: float) -> NDArray[np.bool_]:
@@ -155,6 +170,8 @@ def _find(
     """Find lines and gutters among the components that are not dirt."""
     speck = np.maximum(components.height, components.width) <= max(1.0, _SPECK * x_height)
     body = letter_like(components, x_height) & ~dirt
+    if body.sum() > _MOST_LETTERS:
+        body[:] = False
     mark = (components.height <= _MARK_HIGH * x_height) & (
         components.width <= _MARK_WIDE * x_height
     )
@@ -186,10 +203,10 @@ def _bands(lines: Lines) -> NDArray[np.float64]:
 
 
 def _renumber(lines: Lines, order: NDArray[np.int64]) -> Lines:
-    place = np.empty(len(order), np.int32)
+    place = np.full(len(lines), -1, np.int32)
     place[order] = np.arange(len(order), dtype=np.int32)
     line_of = (
-        np.where(lines.line_of >= 0, place[lines.line_of], -1) if len(order) else lines.line_of
+        np.where(lines.line_of >= 0, place[lines.line_of], -1) if len(lines) else lines.line_of
     )
     return Lines(
         np.asarray(line_of, np.int32),

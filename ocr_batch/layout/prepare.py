@@ -16,7 +16,8 @@ from ocr_batch.layout.page import letter_like
 
 __all__ = ["Prepared", "prepare"]
 
-# Pages are brought into this range of x-heights, in pixels.
+# Pages are brought into a range of x-heights, in pixels; below the least there are no letters.
+_LEAST_PRINT = 5.0
 _SMALL_PRINT = 14.0
 _LARGE_PRINT = 52.0
 _GOOD_PRINT = 24.0
@@ -112,7 +113,8 @@ def _measure(
     body = letter_like(components, x_height or 1.0) & (components.height < 3 * x_height)
     body &= components.width < 3 * x_height
     x = (components.left + components.width / 2)[body] * float(step)
-    return x_height * step, x, components.bottom[body] * float(step)
+    y = components.bottom[body].astype(np.float64) * step
+    return x_height * step, np.asarray(x, np.float64), y
 
 
 def prepare(sheet: Sheet, *, deskew: bool = True, quarter_turns: int = 0) -> Prepared:
@@ -148,7 +150,7 @@ def prepare(sheet: Sheet, *, deskew: bool = True, quarter_turns: int = 0) -> Pre
     ink = to_ink(grey, max(12.0, max(grey.shape) / 160))
     x_height, feet_x, feet_y = _measure(ink)
     changed = False
-    if x_height and (x_height < _SMALL_PRINT or x_height > _LARGE_PRINT):
+    if _LEAST_PRINT <= x_height < _SMALL_PRINT or x_height > _LARGE_PRINT:
         factor = min(_GOOD_PRINT / x_height, _MOST_ENLARGED)
         factor = min(factor, float(np.sqrt(_MOST_PIXELS / grey.size)))
         if factor > 1.05 or factor < 0.95:
