@@ -139,4 +139,7 @@ def test_a_page_that_takes_too_long_is_given_up(tmp_path: Path) -> None:
     save(tmp_path / "in" / "b.png", GOOD)
     done = run("read", tmp_path / "in", "-o", tmp_path / "out", "--timeout", "0.0001")
     assert done.returncode == 5, done.stderr
-    assert all("--timeout" in row["error"] for row in rows(tmp_path / "out"))
+    # On a busy machine a page may be done before the clock is looked at.
+    failed = [row for row in rows(tmp_path / "out") if row["status"] == "failed"]
+    assert failed
+    assert all("--timeout" in row["error"] for row in failed)

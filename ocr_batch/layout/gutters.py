@@ -14,6 +14,8 @@ _MIN_WIDTH = 0.75
 _MIN_HEIGHT = 12.0
 _REACH = 6.0
 _BESIDE = 1.5
+# More than this is dirt, not columns of text.
+_MOST_PHRASES = 4000
 _BREAK = 8.0
 _MOST_STRIPS = 40
 _FEWEST_LINES = 3
@@ -59,7 +61,7 @@ def find_gutters(
     A gap that is lined by short phrases on either side is a table's; its rows are read across.
     """
     none = np.zeros((0, 4))
-    if len(boxes) < 4:
+    if not 4 <= len(boxes) <= _MOST_PHRASES:
         return none
     cell = _CELL * x_height
     origin = boxes[:, :2].min(axis=0)

@@ -21,6 +21,7 @@ _SMALL = 0.55
 _LEAST = 0.35
 _MOST_GROUPS = 600
 _WORD = 4
+_MOST_MARKS = 20_000
 _ASCENDER_RATIOS = (1.22, 1.85)
 
 
@@ -420,7 +421,7 @@ def _attach_small(
     size = np.bincount(line_of[line_of >= 0], minlength=len(box))
     wide = box[:, 2] - box[:, 0]
     loose = np.flatnonzero(((line_of < 0) & ~dirt) | ((size[line_of] <= 2) & (line_of >= 0)))
-    if not len(loose) or not len(box):
+    if not len(box) or not 0 < len(loose) <= _MOST_MARKS:
         return line_of
     result = line_of.copy()
     x = components.left[loose] + components.width[loose] / 2

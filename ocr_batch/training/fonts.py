@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -215,3 +216,12 @@ def _drawing(font: object, text: str) -> tuple[tuple[int, int], bytes] | None:
         return None
     pixels = bytes(mask)
     return (mask.size, pixels) if any(pixels) else None
+
+
+def main() -> None:
+    """Print the command that installs the fonts."""
+    sys.stdout.write(" ".join(install_command()) + "\n")
+
+
+if __name__ == "__main__":
+    main()
