@@ -251,7 +251,8 @@ def _medians(
     """Return the upper median of each group 0..count-1; every group has a member."""
     order = np.lexsort((values, group))
     bounds = np.searchsorted(group[order], np.arange(count + 1))
-    return values[order][(bounds[:-1] + bounds[1:]) // 2].astype(np.float64)
+    middle = values[order][(bounds[:-1] + bounds[1:]) // 2]
+    return np.asarray(middle, np.float64)
 
 
 def _merge_fragments(

@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from zipfile import BadZipFile
 
 import numpy as np
 from numpy.typing import NDArray
@@ -110,7 +111,7 @@ class LanguageModel:
         try:
             with np.load(path, allow_pickle=False) as data:
                 model = cls(data["contexts"], data["costs"])
-        except (OSError, KeyError, ValueError) as error:
+        except (OSError, EOFError, KeyError, ValueError, BadZipFile) as error:
             raise BundleError(
                 f"The language model {path} can not be read ({error}). Install the bundle again."
             ) from error
