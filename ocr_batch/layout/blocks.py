@@ -11,6 +11,8 @@ Boxes = NDArray[np.float64]
 
 # A block ends where the step down to the next line is this much larger than the usual step.
 _BLOCK_STEP = 1.45
+# A column goes on over a step of up to this many x-heights.
+_COLUMN_STEP = 3.2
 
 
 def reading_order(box: Boxes, gutters: Boxes) -> NDArray[np.int64]:
@@ -46,7 +48,7 @@ def reading_order(box: Boxes, gutters: Boxes) -> NDArray[np.int64]:
     # gutter stands between the two.
     for x0, y0, x1, y1 in gutters:
         centre = (x0 + x1) / 2
-        at = (middle > y0) & (middle < y1)
+        at = _beside(box, middle, centre, y0, y1)
         lefts = at & (right <= centre + (x1 - x0))
         rights = at & (left >= centre - (x1 - x0))
         before |= lefts[:, None] & rights[None, :]
@@ -61,6 +63,32 @@ def reading_order(box: Boxes, gutters: Boxes) -> NDArray[np.int64]:
     before |= unordered & above & ~beside
     np.fill_diagonal(before, False)
     return _topological(before, middle, left)
+
+
+def _beside(
+    box: Boxes, middle: NDArray[np.float64], centre: float, top: float, bottom: float
+) -> NDArray[np.bool_]:
+    """Tell which lines a gutter parts: those level with it, and those that go on a column.
+
+    The longer of two columns runs on past the gutter's end, until a line crosses the gutter's
+    course or a step is wider than one between lines.
+    """
+    at = (middle > top) & (middle < bottom)
+    crossing = (box[:, 0] < centre) & (box[:, 2] > centre)
+    step = _COLUMN_STEP * (box[:, 3] - box[:, 1])
+    reach = bottom
+    for line in np.argsort(middle):
+        if middle[line] >= bottom:
+            if crossing[line] or middle[line] - reach > step[line]:
+                break
+            at[line], reach = True, max(reach, middle[line])
+    reach = top
+    for line in np.argsort(-middle):
+        if middle[line] <= top:
+            if crossing[line] or reach - middle[line] > step[line]:
+                break
+            at[line], reach = True, min(reach, middle[line])
+    return at
 
 
 def _rows_order(box: Boxes, middle: NDArray[np.float64]) -> NDArray[np.int64]:

@@ -14,6 +14,7 @@ _MIN_WIDTH = 0.75
 _MIN_HEIGHT = 12.0
 _REACH = 6.0
 _BESIDE = 1.5
+_HEADING = 3.0
 # More than this is dirt, not columns of text.
 _MOST_PHRASES = 4000
 _BREAK = 8.0
@@ -182,8 +183,10 @@ def _split_strip(
     if typical < (_PROSE_LETTERS_LEVEL if aligned else _PROSE_LETTERS):
         return []
     # The gutter reaches as far as prose stands on both sides, not through a heading below.
-    long = letters >= typical / 2
-    lefts, rights = lefts[long[lefts]], rights[long[rights]]
+    small = boxes[:, 3] - boxes[:, 1] < _HEADING * x_height
+    lefts, rights = lefts[small[lefts]], rights[small[rights]]
+    if not len(lefts) or not len(rights):
+        return []
     top = max(boxes[lefts, 1].min(), boxes[rights, 1].min())
     bottom = min(boxes[lefts, 3].max(), boxes[rights, 3].max())
     if bottom - top < 0.6 * _MIN_HEIGHT * x_height:
