@@ -265,7 +265,8 @@ def _closing_line(totals: Totals, output: str) -> str:
     parts = [f"{totals.read} read"]
     parts += [f"{totals.empty} without text"] if totals.empty else []
     parts += [f"{totals.failed} failed"] if totals.failed else []
-    where = "" if output == "-" else f". The text is in {output}"
+    written = output != "-" and (totals.read or totals.empty)
+    where = f". The text is in {output}" if written else ""
     if totals.failed and output != "-":
         where += f", the errors are in {Path(output) / 'pages.csv'}"
     return f"{pages}: {', '.join(parts)}{where}."
@@ -385,6 +386,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     except OcrBatchError as error:
         _say(f"ocr-batch: {error}")
         return error.exit_code
+    except BrokenPipeError:
+        _drop_stdout()
+        return OutputError.exit_code
     except Exception:
         _say(traceback.format_exc())
         _say("ocr-batch: this is a bug; please report it with the lines above.")

@@ -556,3 +556,10 @@ def test_array_channels_are_rgb_and_alpha():
 def test_arrays_that_make_no_sense(array):
     with pytest.raises(UsageError):
         sheet_from_array(array)
+
+
+def test_a_bool_array_of_pillow_reads_as_its_picture():
+    grey = np.full((20, 30), 255, np.uint8)
+    grey[5:10, 5:20] = 0
+    array = np.array(Image.fromarray(grey).convert("1"))
+    assert np.array_equal(sheet_from_array(array).grey, grey)

@@ -46,6 +46,8 @@ _DOUBTFUL_PAGE = 0.7
 _CLEARLY_BETTER = 0.1
 # A line that looks less like text than this is tried at other scales.
 _DOUBTFUL_LINE = 0.8
+# Capitals alone may have been taken for small letters: such lines must read nearly perfectly.
+_DOUBTFUL_LEVEL = 0.985
 _SCALES = (0.69, 1.45)
 _NO_SPACE = -30.0
 
@@ -309,11 +311,11 @@ def _rescale_page(draft: _Draft, models: Models, timer: StageTimer) -> _Draft:
     if not len(lines):
         return draft
     quality = line_quality(draft.page, draft.scored, len(lines))
-    doubtful = quality < np.where(lines.sure, _DOUBTFUL_LINE, 0.9)
+    doubtful = quality < np.where(lines.sure, _DOUBTFUL_LINE, _DOUBTFUL_LEVEL)
     if not doubtful.any():
         return draft
     heights = lines.x_height.copy()
-    best = quality + 0.04
+    best = quality + np.where(lines.sure, 0.04, 0.015)
     number = np.cumsum(doubtful) - 1
     for scale in _SCALES:
         line_of = np.where(

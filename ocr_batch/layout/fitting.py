@@ -143,7 +143,6 @@ def fit_x_heights(
     as_capital = np.abs(np.log(np.maximum(low, 1e-6) / (ratio * page)))
     capital = single & (as_capital < as_small)
     heights[capital] = low[capital] / ratio
-    sure[single] = np.minimum(as_small, as_capital)[single] < 0.12
     missing = heights < _LEAST * x_height
     heights[missing] = page
     sure[missing] = False

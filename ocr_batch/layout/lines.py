@@ -18,7 +18,6 @@ __all__ = ["Lines", "baseline_at", "find_lines", "find_phrases", "link_neighbour
 _WORD_GAP = 1.9
 _LINK_OVERLAP = 0.5
 _LEVEL = 0.4
-_SMALL = 0.55
 _MOST_GROUPS = 600
 _WORD = 4
 _MOST_MARKS = 20_000

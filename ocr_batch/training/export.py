@@ -22,7 +22,7 @@ from ocr_batch.recognition.classifier import (
 )
 from ocr_batch.training.datasets import Dataset
 
-__all__ = ["export_bundle", "seal", "write_card"]
+__all__ = ["export_bundle", "reseal", "seal", "write_card"]
 
 #: Crops that the LiteRT files take at once.
 LITERT_BATCH = 64
@@ -111,6 +111,12 @@ def seal(folder: Path, sources: Sequence[Mapping[str, str]] = ()) -> None:
     known = list(card.sources)
     known += [source for source in sources if source not in known]
     write_card(folder, replace(card, sources=tuple(known)))
+
+
+def reseal(folder: Path) -> None:
+    """Renew the checksums of a bundle, if the folder is one already."""
+    if (folder / CARD).exists():
+        seal(folder)
 
 
 def export_bundle(

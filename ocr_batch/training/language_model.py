@@ -25,6 +25,7 @@ from ocr_batch.recognition.language import (
     pack_contexts,
 )
 from ocr_batch.training.corpus import normalise
+from ocr_batch.training.export import reseal
 
 __all__ = ["bits_per_character", "build_language_model", "encode", "read_genres"]
 
@@ -205,6 +206,7 @@ def main() -> None:
     model = build_language_model(read_genres(options.corpus), options.states)
     options.out.parent.mkdir(parents=True, exist_ok=True)
     model.save(options.out)
+    reseal(options.out.parent)
     sys.stdout.write(f"{len(model.contexts)} states, {options.out.stat().st_size} bytes\n")
     for folder in options.measure:
         text = "\n".join(path.read_text("utf-8") for path in sorted(folder.rglob("*.txt")))

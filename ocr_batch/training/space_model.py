@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from ocr_batch.errors import TrainingError
 from ocr_batch.recognition.spaces import FEATURES, SpaceModel
+from ocr_batch.training.export import reseal
 
 __all__ = ["load_gaps", "train_space_model"]
 
@@ -104,6 +105,7 @@ def main() -> None:
     model = train_space_model(*load_gaps(options.shards / "gaps-train"))
     options.out.parent.mkdir(parents=True, exist_ok=True)
     model.save(options.out)
+    reseal(options.out.parent)
     features, spaces = load_gaps(options.shards / "gaps-validation")
     wrong = (model.log_odds(features) > 0) != (spaces > 0.5)
     sys.stdout.write(f"validation: {len(spaces)} gaps, {100 * wrong.mean():.2f} % wrong\n")
