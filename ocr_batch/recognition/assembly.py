@@ -16,10 +16,12 @@ from ocr_batch.segmentation.page import Segmented
 __all__ = ["assemble", "stored_boxes"]
 
 # A line whose characters are less likely than this on average is a picture or dirt.
-_LEAST_LIKELY = 0.5
+_LEAST_LIKELY = 0.7
 # Short lines have to be surer: a speck is easily taken for a full stop.
-_LEAST_LIKELY_SHORT = 0.8
-_SHORT = 3
+_LEAST_LIKELY_SHORT = 0.9
+_SHORT = 6
+_LEAST_OF_PAGE = 0.72
+_LEAST_OF_PAGE_SHORT = 0.92
 
 
 def stored_boxes(
@@ -91,6 +93,10 @@ def assemble(
     """
     likely = np.exp(scored.log_probabilities[reading.edge, reading.label])
     boxes = stored_boxes(page, reading.line, scored.edges.box[reading.edge], to_stored, size)
+    # A poor page's text is less likely than a good one's, and its dirt no more so.
+    typical = float(likely.mean()) if len(likely) else 1.0
+    least = min(_LEAST_LIKELY, _LEAST_OF_PAGE * typical)
+    short = min(_LEAST_LIKELY_SHORT, _LEAST_OF_PAGE_SHORT * typical)
     bounds = np.searchsorted(reading.line, np.arange(len(block) + 1))
     lines: list[tuple[int, Line]] = []
     for number in range(len(block)):
@@ -98,7 +104,7 @@ def assemble(
         if first == last:
             continue
         mean = float(likely[first:last].mean())
-        if mean < (_LEAST_LIKELY_SHORT if last - first <= _SHORT else _LEAST_LIKELY):
+        if mean < (short if last - first <= _SHORT else least):
             continue
         words = _words(reading, likely, boxes, first, last)
         if words:
