@@ -20,7 +20,10 @@ _LEAST_LIKELY = 0.7
 # Short lines have to be surer: a speck is easily taken for a full stop.
 _LEAST_LIKELY_SHORT = 0.9
 _SHORT = 6
+# Limits relative to the page's mean, and the least they come down to.
 _LEAST_OF_PAGE = 0.72
+_FLOOR = 0.55
+_FLOOR_SHORT = 0.85
 _LEAST_OF_PAGE_SHORT = 0.92
 
 
@@ -95,8 +98,8 @@ def assemble(
     boxes = stored_boxes(page, reading.line, scored.edges.box[reading.edge], to_stored, size)
     # A poor page's text is less likely than a good one's, and its dirt no more so.
     typical = float(likely.mean()) if len(likely) else 1.0
-    least = min(_LEAST_LIKELY, _LEAST_OF_PAGE * typical)
-    short = min(_LEAST_LIKELY_SHORT, _LEAST_OF_PAGE_SHORT * typical)
+    least = float(np.clip(_LEAST_OF_PAGE * typical, _FLOOR, _LEAST_LIKELY))
+    short = float(np.clip(_LEAST_OF_PAGE_SHORT * typical, _FLOOR_SHORT, _LEAST_LIKELY_SHORT))
     bounds = np.searchsorted(reading.line, np.arange(len(block) + 1))
     lines: list[tuple[int, Line]] = []
     for number in range(len(block)):
