@@ -16,10 +16,10 @@ from ocr_batch.layout.prepare import Prepared, prepare
 from ocr_batch.recognition.charset import CLASSES
 from ocr_batch.recognition.language import LanguageModel
 from ocr_batch.recognition.spaces import FEATURES, SpaceModel
+from ocr_batch.rendering.page import Characters, RenderedPage, boxes_of
 from ocr_batch.segmentation.page import Segmented, segment
 from ocr_batch.training.labelling import label_page
 from ocr_batch.training.language_model import build_language_model
-from ocr_batch.training.rendering import Characters, RenderedPage, boxes_of
 
 #: Pixels of Pillow's own font at which an x-height is 21 pixels, as print scanned at 300 dpi.
 SIZE = 40

@@ -13,10 +13,10 @@ pytest.importorskip("ai_edge_litert")
 
 import keras
 
+from ocr_batch.datasets.crops import Dataset, pack
 from ocr_batch.errors import BundleError, UsageError
 from ocr_batch.recognition import classifier as module
 from ocr_batch.recognition.classifier import BACKENDS, load_classifier
-from ocr_batch.training.datasets import Dataset, pack
 from ocr_batch.training.export import export_bundle, seal
 from ocr_batch.training.networks import build_network
 

@@ -10,9 +10,9 @@ pytest.importorskip("ai_edge_litert")
 
 import keras
 
+from ocr_batch.datasets.crops import Dataset, pack
 from ocr_batch.errors import TrainingError
 from ocr_batch.recognition.bundle import LINE_RELATIVE, checksum, load_card, verify
-from ocr_batch.training.datasets import Dataset, pack
 from ocr_batch.training.export import export_bundle, seal
 from ocr_batch.training.networks import build_network
 

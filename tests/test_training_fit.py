@@ -9,10 +9,10 @@ pytest.importorskip("tensorflow")
 
 import keras
 
+from ocr_batch.datasets.crops import Augmentation, Dataset, pack
 from ocr_batch.errors import TrainingError
 from ocr_batch.training import fit as fit_module
 from ocr_batch.training import networks
-from ocr_batch.training.datasets import Augmentation, Dataset, pack
 from ocr_batch.training.fit import fit
 from ocr_batch.training.run import Recipe, Run, learning_rate
 

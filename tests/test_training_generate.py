@@ -1,13 +1,13 @@
 import numpy as np
 import pytest
 
+from ocr_batch.datasets.crops import join_shards
 from ocr_batch.errors import TrainingError
 from ocr_batch.recognition.charset import CLASSES, N_CHARACTERS
 from ocr_batch.recognition.spaces import FEATURES
+from ocr_batch.rendering.corpus import Corpus
+from ocr_batch.rendering.fonts import find_faces
 from ocr_batch.training import generate as module
-from ocr_batch.training.corpus import Corpus
-from ocr_batch.training.datasets import join_shards
-from ocr_batch.training.fonts import find_faces
 from ocr_batch.training.generate import Plan, generate
 
 

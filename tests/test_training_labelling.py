@@ -6,8 +6,8 @@ from pages import Canvas, page_of, prose, turned
 
 from ocr_batch.recognition.charset import CLASSES, N_CHARACTERS
 from ocr_batch.recognition.spaces import FEATURES
+from ocr_batch.rendering.page import boxes_of
 from ocr_batch.training.labelling import label_page
-from ocr_batch.training.rendering import boxes_of
 
 LINES = [*prose(3, 6), "Jinx quiz: 27 % = 8, vex?"]
 CANVAS = Canvas(1200, 500)

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ocr_batch.datasets.crops import Dataset
 from ocr_batch.errors import TrainingError
 from ocr_batch.recognition.bundle import CARD, LINE_RELATIVE, Card, checksum, load_card
 from ocr_batch.recognition.classifier import (
@@ -20,7 +21,6 @@ from ocr_batch.recognition.classifier import (
     KERAS_FILE,
     load_classifier,
 )
-from ocr_batch.training.datasets import Dataset
 
 __all__ = ["export_bundle", "reseal", "seal", "write_card"]
 

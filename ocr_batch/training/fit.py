@@ -16,16 +16,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ocr_batch.errors import OcrBatchError, TrainingError
-from ocr_batch.recognition.charset import CLASSES, N_CHARACTERS
-from ocr_batch.training.calibration import fit_temperature, measure
-from ocr_batch.training.datasets import (
+from ocr_batch.datasets.crops import (
     Batch,
     Dataset,
     join_shards,
     prefetch,
     shuffled_batches,
 )
+from ocr_batch.errors import OcrBatchError, TrainingError
+from ocr_batch.recognition.charset import CLASSES, N_CHARACTERS
+from ocr_batch.training.calibration import fit_temperature, measure
 from ocr_batch.training.run import Recipe, Run
 
 __all__ = ["History", "Recipe", "fit", "predict_logits", "train_page_reader"]

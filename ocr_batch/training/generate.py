@@ -17,13 +17,13 @@ import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
+from ocr_batch.datasets.crops import ShardWriter
 from ocr_batch.recognition.charset import CLASSES, N_CHARACTERS
-from ocr_batch.training.corpus import Corpus
-from ocr_batch.training.datasets import ShardWriter
-from ocr_batch.training.degradation import degrade, sample_degradation
-from ocr_batch.training.fonts import Face, find_faces, split_families
+from ocr_batch.rendering.corpus import Corpus
+from ocr_batch.rendering.degradation import degrade, sample_degradation
+from ocr_batch.rendering.fonts import Face, find_faces, split_families
+from ocr_batch.rendering.page import render_page
 from ocr_batch.training.labelling import LabelledPage, label_page
-from ocr_batch.training.rendering import render_page
 
 __all__ = ["Plan", "generate"]
 

@@ -23,11 +23,11 @@ from rapidfuzz.distance import Levenshtein
 from tqdm import tqdm
 
 from ocr_batch.batch.pipeline import Models, ReadTrace, load_models, trace_sheet
+from ocr_batch.datasets.crops import ShardWriter
 from ocr_batch.errors import ImageError, TrainingError
 from ocr_batch.evaluation.metrics import normalise
 from ocr_batch.imaging.load import load_page
 from ocr_batch.recognition.charset import CLASSES, GARBAGE, N_CHARACTERS
-from ocr_batch.training.datasets import ShardWriter
 
 __all__ = ["Harvest", "align", "harvest_page", "harvest_pages"]
 

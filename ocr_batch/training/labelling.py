@@ -13,6 +13,7 @@ from ocr_batch.layout.page import analyse
 from ocr_batch.layout.prepare import Prepared, prepare
 from ocr_batch.recognition.charset import CLASSES, GARBAGE, LIGATURES, N_CHARACTERS
 from ocr_batch.recognition.spaces import gap_features
+from ocr_batch.rendering.page import RenderedPage
 from ocr_batch.segmentation.atoms import find_atoms
 from ocr_batch.segmentation.crops import make_crops, spread_labels
 from ocr_batch.segmentation.lattice import (
@@ -23,8 +24,7 @@ from ocr_batch.segmentation.lattice import (
     part_edges,
     whole_edges,
 )
-from ocr_batch.segmentation.strips import Strips, make_strips
-from ocr_batch.training.rendering import RenderedPage
+from ocr_batch.segmentation.strips import X_HEIGHT, Strips, make_strips
 
 __all__ = ["LabelledPage", "label_page"]
 
@@ -40,6 +40,8 @@ _PIECE_PURITY = 0.75
 _PART_OF_TWO = 0.35
 # A line whose measured x-height is further off than this shows letters at a wrong scale.
 _SCALE_ERROR = 1.22
+# Measured x-heights, rims and overshoot included, over those that the fonts state.
+_USUAL_SCALE = 1.09
 
 
 @dataclass(frozen=True)
@@ -144,11 +146,12 @@ def _labels(
     area = np.bincount(edge, ink, minlength=len(edges))
     share = ink / np.maximum(1, area[edge])
     recall = np.where(owner >= 0, ink / np.maximum(1, total[np.maximum(owner, 0)]), 0.0)
-    return _decide(page, strips, pieces, edges, edge, owner, share, recall, centre)
+    return _decide(page, prepared, strips, pieces, edges, edge, owner, share, recall, centre)
 
 
 def _decide(
     page: RenderedPage,
+    prepared: Prepared,
     strips: Strips,
     pieces: Pieces,
     edges: Edges,
@@ -191,7 +194,7 @@ def _decide(
     label[two] = _TWO
     label[dirt > 0.6] = _NOISE
     _name_ligatures(page, edge, owner, recall, true, label, character)
-    _reject_wrong_scale(page, strips, pieces, edges, label, character)
+    _reject_wrong_scale(page, prepared, strips, pieces, edges, label, character)
     return label, character
 
 
@@ -222,6 +225,7 @@ def _name_ligatures(
 
 def _reject_wrong_scale(
     page: RenderedPage,
+    prepared: Prepared,
     strips: Strips,
     pieces: Pieces,
     edges: Edges,
@@ -233,13 +237,16 @@ def _reject_wrong_scale(
     if not len(read):
         return
     line = pieces.line[edges.start[read]]
-    ratio = strips.scale[line] / np.maximum(page.characters.x_height[character[read]], 1e-6)
-    # By line, so that a superscript stays; against the page, which may have been enlarged.
+    # Strips are measured on the prepared page, the truth is in pixels of the page as drawn.
+    zoom = float(np.sqrt(abs(np.linalg.det(prepared.to_stored[:, :2]))))
+    measured = strips.scale[line] * X_HEIGHT * zoom
+    ratio = measured / np.maximum(page.characters.x_height[character[read]], 1e-6)
+    # By line, so that a superscript stays.
     order = np.lexsort((ratio, line))
     names, start, count = np.unique(line[order], return_index=True, return_counts=True)
     of_line = np.ones(int(names[-1]) + 1)
     of_line[names] = ratio[order][start + count // 2]
-    wrong = np.abs(np.log(of_line[line] / np.median(ratio))) > np.log(_SCALE_ERROR)
+    wrong = np.abs(np.log(of_line[line] / _USUAL_SCALE)) > np.log(_SCALE_ERROR)
     label[read[wrong]] = -1
     character[read[wrong]] = -1
 

@@ -24,7 +24,7 @@ from ocr_batch.recognition.language import (
     LanguageModel,
     pack_contexts,
 )
-from ocr_batch.training.corpus import normalise
+from ocr_batch.rendering.corpus import normalise
 from ocr_batch.training.export import reseal
 
 __all__ = ["bits_per_character", "build_language_model", "encode", "read_genres"]

@@ -12,8 +12,8 @@ from typing import Any
 
 import numpy as np
 
+from ocr_batch.datasets.crops import Augmentation, Batch
 from ocr_batch.errors import TrainingError
-from ocr_batch.training.datasets import Augmentation, Batch
 
 __all__ = ["Recipe", "Run", "learning_rate"]
 

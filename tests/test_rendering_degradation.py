@@ -3,8 +3,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ocr_batch.training.degradation import Degradation, degrade, sample_degradation
-from ocr_batch.training.rendering import Characters, RenderedPage, boxes_of
+from ocr_batch.rendering.degradation import Degradation, degrade, sample_degradation
+from ocr_batch.rendering.page import Characters, RenderedPage, boxes_of
 
 
 def _page(count: int = 40) -> RenderedPage:

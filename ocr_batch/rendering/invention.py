@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ocr_batch.training.corpus import synthetic_token
+from ocr_batch.rendering.corpus import synthetic_token
 
 __all__ = ["number_like", "reference_line"]
 

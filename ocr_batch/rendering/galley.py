@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ocr_batch.training.composition import Cell, Habits, Setter, words_of
-from ocr_batch.training.corpus import Corpus
-from ocr_batch.training.glyphs import Pen
-from ocr_batch.training.typography import Pens
+from ocr_batch.rendering.composition import Cell, Habits, Setter, words_of
+from ocr_batch.rendering.corpus import Corpus
+from ocr_batch.rendering.glyphs import Pen
+from ocr_batch.rendering.typography import Pens
 
 __all__ = ["Galley", "Measure"]
 

@@ -9,9 +9,9 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from ocr_batch.training.conditions import Degradation, sample_degradation
-from ocr_batch.training.rendering import Characters, RenderedPage, boxes_of
-from ocr_batch.training.scanning import Image, cut_level, flip_edges, print_ink, scan_paper
+from ocr_batch.rendering.conditions import Degradation, sample_degradation
+from ocr_batch.rendering.page import Characters, RenderedPage, boxes_of
+from ocr_batch.rendering.scanning import Image, cut_level, flip_edges, print_ink, scan_paper
 
 __all__ = ["Degradation", "degrade", "sample_degradation"]
 

@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from ocr_batch.training.conditions import Degradation
+from ocr_batch.rendering.conditions import Degradation
 
 __all__ = ["Image", "cut_level", "flip_edges", "print_ink", "scan_paper"]
 

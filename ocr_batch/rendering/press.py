@@ -11,11 +11,11 @@ import numpy as np
 import numpy.typing as npt
 
 from ocr_batch.errors import TrainingError
-from ocr_batch.training.composition import Cell, Habits, Setter, words_of
-from ocr_batch.training.degradation import Degradation, degrade
-from ocr_batch.training.fonts import Face
-from ocr_batch.training.glyphs import Pen, PenStyle
-from ocr_batch.training.rendering import paint_page
+from ocr_batch.rendering.composition import Cell, Habits, Setter, words_of
+from ocr_batch.rendering.degradation import Degradation, degrade
+from ocr_batch.rendering.fonts import Face
+from ocr_batch.rendering.glyphs import Pen, PenStyle
+from ocr_batch.rendering.page import paint_page
 
 __all__ = ["Press"]
 
@@ -140,7 +140,7 @@ def _face_of(faces: Sequence[Face], families: str, bold: bool, italic: bool) -> 
             return min(fitting, key=lambda number: _plainness(faces[number]))
     raise TrainingError(
         f"None of the fonts {families} is installed (bold: {bold}, italic: {italic}). "
-        "Install the training fonts, see ocr_batch.training.typefaces.install_command."
+        "Install the training fonts, see ocr_batch.rendering.typefaces.install_command."
     )
 
 

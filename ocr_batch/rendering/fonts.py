@@ -13,7 +13,7 @@ import numpy as np
 
 from ocr_batch.errors import TrainingError
 from ocr_batch.recognition.charset import CHARACTERS
-from ocr_batch.training.typefaces import FAMILIES, PACKAGES, Family, install_command
+from ocr_batch.rendering.typefaces import FAMILIES, PACKAGES, Family, install_command
 
 __all__ = [
     "FAMILIES",
@@ -117,7 +117,7 @@ def find_faces(folders: Iterable[str | Path] | None = None) -> list[Face]:
     if not faces:
         raise TrainingError(
             f"No usable font was found in {', '.join(names)}. Install the training fonts: "
-            f"{' '.join(install_command()[:4])} ... (see ocr_batch.training.typefaces.PACKAGES)."
+            f"{' '.join(install_command()[:4])} ... (see ocr_batch.rendering.typefaces.PACKAGES)."
         )
     return faces
 

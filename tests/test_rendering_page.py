@@ -5,10 +5,10 @@ import numpy as np
 import pytest
 
 from ocr_batch.errors import TrainingError
-from ocr_batch.training.corpus import Corpus
-from ocr_batch.training.fonts import Face, find_faces
-from ocr_batch.training.makeup import KINDS
-from ocr_batch.training.rendering import RenderedPage, boxes_of, render_page
+from ocr_batch.rendering.corpus import Corpus
+from ocr_batch.rendering.fonts import Face, find_faces
+from ocr_batch.rendering.makeup import KINDS
+from ocr_batch.rendering.page import RenderedPage, boxes_of, render_page
 
 
 @pytest.fixture(scope="module")

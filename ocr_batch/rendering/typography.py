@@ -8,9 +8,9 @@ from typing import TypeVar
 
 import numpy as np
 
-from ocr_batch.training.composition import Habits
-from ocr_batch.training.fonts import Face
-from ocr_batch.training.glyphs import Pen, PenStyle
+from ocr_batch.rendering.composition import Habits
+from ocr_batch.rendering.fonts import Face
+from ocr_batch.rendering.glyphs import Pen, PenStyle
 
 __all__ = ["Pens", "choose_habits", "choose_pens", "pick"]
 

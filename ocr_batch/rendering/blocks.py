@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from ocr_batch.training.composition import Cell, Piece, words_of
-from ocr_batch.training.corpus import rare_token, synthetic_line, synthetic_token
-from ocr_batch.training.galley import Galley
-from ocr_batch.training.invention import number_like, reference_line
-from ocr_batch.training.typography import pick
+from ocr_batch.rendering.composition import Cell, Piece, words_of
+from ocr_batch.rendering.corpus import rare_token, synthetic_line, synthetic_token
+from ocr_batch.rendering.galley import Galley
+from ocr_batch.rendering.invention import number_like, reference_line
+from ocr_batch.rendering.typography import pick
 
 __all__ = ["BLOCKS", "heading", "symbols"]
 
@@ -241,7 +241,7 @@ def _references(galley: Galley) -> None:
         number += 1
 
 
-#: How the blocks of `ocr_batch.training.makeup` are set, by name.
+#: How the blocks of `ocr_batch.rendering.makeup` are set, by name.
 BLOCKS: dict[str, Callable[[Galley], None]] = {
     "paragraph": _paragraph,
     "list": _list,

@@ -7,8 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ocr_batch.errors import TrainingError
-from ocr_batch.training.datasets import (
+from ocr_batch.datasets.crops import (
     Augmentation,
     Dataset,
     ShardWriter,
@@ -19,6 +18,7 @@ from ocr_batch.training.datasets import (
     shuffled_batches,
     unpack,
 )
+from ocr_batch.errors import TrainingError
 
 NONE = Augmentation(0, 0, 0.0, 0.0, 0.0, 0.0)
 

@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from ocr_batch.errors import TrainingError
-from ocr_batch.training.fonts import (
+from ocr_batch.rendering.fonts import (
     FAMILIES,
     PACKAGES,
     Face,

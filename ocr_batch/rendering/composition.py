@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from ocr_batch.training.glyphs import Pen
+from ocr_batch.rendering.glyphs import Pen
 
 __all__ = ["Cell", "Habits", "Letter", "Piece", "Setter", "Slug", "words_of"]
 

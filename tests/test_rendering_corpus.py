@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from ocr_batch.errors import TrainingError
 from ocr_batch.recognition.charset import CHARACTERS
-from ocr_batch.training.corpus import Corpus, normalise, synthetic_line
+from ocr_batch.rendering.corpus import Corpus, normalise, synthetic_line
 
 _KEPT = set(CHARACTERS) | {" "}
 

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from ocr_batch.training.distractors import add_distractors
+from ocr_batch.rendering.distractors import add_distractors
 
 
 @pytest.mark.parametrize("seed", range(12))

@@ -7,12 +7,12 @@ from collections.abc import Sequence
 import numpy as np
 
 from ocr_batch.errors import TrainingError
-from ocr_batch.training.blocks import BLOCKS, heading, symbols
-from ocr_batch.training.composition import Cell, Habits, Setter, words_of
-from ocr_batch.training.corpus import Corpus
-from ocr_batch.training.fonts import Face
-from ocr_batch.training.galley import Galley, Measure
-from ocr_batch.training.typography import Pens, choose_habits, choose_pens, pick
+from ocr_batch.rendering.blocks import BLOCKS, heading, symbols
+from ocr_batch.rendering.composition import Cell, Habits, Setter, words_of
+from ocr_batch.rendering.corpus import Corpus
+from ocr_batch.rendering.fonts import Face
+from ocr_batch.rendering.galley import Galley, Measure
+from ocr_batch.rendering.typography import Pens, choose_habits, choose_pens, pick
 
 __all__ = ["KINDS", "compose_page"]
 

@@ -11,11 +11,11 @@ import numpy.typing as npt
 from scipy import ndimage
 
 from ocr_batch.errors import TrainingError
-from ocr_batch.training.composition import Letter, Setter
-from ocr_batch.training.corpus import Corpus
-from ocr_batch.training.distractors import add_distractors
-from ocr_batch.training.fonts import Face
-from ocr_batch.training.makeup import compose_page
+from ocr_batch.rendering.composition import Letter, Setter
+from ocr_batch.rendering.corpus import Corpus
+from ocr_batch.rendering.distractors import add_distractors
+from ocr_batch.rendering.fonts import Face
+from ocr_batch.rendering.makeup import compose_page
 
 __all__ = ["Characters", "RenderedPage", "boxes_of", "paint_page", "render_page"]
 
@@ -124,7 +124,7 @@ def render_page(
     x_height : float, optional
         Of the body text, pixels. Default: mostly 16 to 34, as print scanned at 300 dpi.
     kind : str, optional
-        One of `ocr_batch.training.makeup.KINDS`. Default: by chance, typewritten or printed as
+        One of `ocr_batch.rendering.makeup.KINDS`. Default: by chance, typewritten or printed as
         the face.
     distractors : float
         Probability that something is on the page that is no text: a picture, a signature, a

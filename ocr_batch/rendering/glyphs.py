@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import ImageFont
 
-from ocr_batch.training.fonts import Face
+from ocr_batch.rendering.fonts import Face
 
 __all__ = ["Glyph", "Pen", "PenStyle"]
 

@@ -1,0 +1,1 @@
+"""Open labelled characters, whatever they are stored in, as arrays to train on."""
