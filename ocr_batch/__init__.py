@@ -18,6 +18,7 @@ from ocr_batch.errors import (
 )
 
 if TYPE_CHECKING:
+    from ocr_batch.batch.classify import Classified, classify
     from ocr_batch.batch.pipeline import ReadOptions
     from ocr_batch.batch.reader import Reader, read, read_page
     from ocr_batch.batch.result import Result
@@ -27,6 +28,7 @@ __all__ = [
     "Box",
     "BundleError",
     "Character",
+    "Classified",
     "ImageError",
     "InputError",
     "Line",
@@ -41,6 +43,7 @@ __all__ = [
     "UsageError",
     "Word",
     "__version__",
+    "classify",
     "read",
     "read_page",
 ]
@@ -49,9 +52,11 @@ __version__ = "0.1.0"
 
 #: Loaded when they are first used: they bring OpenCV and NumPy with them.
 _LAZY = {
+    "Classified": "ocr_batch.batch.classify",
     "ReadOptions": "ocr_batch.batch.pipeline",
     "Reader": "ocr_batch.batch.reader",
     "Result": "ocr_batch.batch.result",
+    "classify": "ocr_batch.batch.classify",
     "read": "ocr_batch.batch.reader",
     "read_page": "ocr_batch.batch.reader",
 }

@@ -17,9 +17,9 @@ PAGE = text_image("The quick brown fox", "jumps over the dog")
 LINE = text_image("The quick brown fox")
 
 PUBLIC = {
-    "Block", "Box", "BundleError", "Character", "ImageError", "InputError", "Line",
+    "Block", "Box", "BundleError", "Character", "Classified", "ImageError", "InputError", "Line",
     "OcrBatchError", "OutputError", "Page", "PageTimeoutError", "ReadOptions", "Reader", "Result",
-    "TrainingError", "UsageError", "Word", "__version__", "read", "read_page",
+    "TrainingError", "UsageError", "Word", "__version__", "classify", "read", "read_page",
 }  # fmt: skip
 
 

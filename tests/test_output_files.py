@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from ocr_batch.errors import OutputError
-from ocr_batch.output.files import make_folder, write_atomic
+from ocr_batch.output.files import make_folder, open_atomic, write_atomic
 
 
 def names(folder: Path) -> list[str]:
@@ -77,3 +77,23 @@ def test_an_interrupt_leaves_no_draft(tmp_path: Path, monkeypatch) -> None:
     with pytest.raises(KeyboardInterrupt):
         write_atomic(tmp_path / "a", "x")
     assert names(tmp_path) == []
+
+
+def test_a_file_written_bit_by_bit_is_there_in_the_end(tmp_path: Path) -> None:
+    path = tmp_path / "new" / "rows.csv"
+    with open_atomic(path) as write:
+        write("a\r\n")
+        write(b"b\n")
+        assert not path.exists()
+    assert path.read_bytes() == b"a\r\nb\n"
+    assert [entry.name for entry in path.parent.iterdir()] == ["rows.csv"]
+
+
+def test_a_file_broken_off_leaves_the_older_one(tmp_path: Path) -> None:
+    path = tmp_path / "rows.csv"
+    write_atomic(path, "older")
+    with pytest.raises(KeyboardInterrupt), open_atomic(path) as write:
+        write("half")
+        raise KeyboardInterrupt
+    assert path.read_text() == "older"
+    assert [entry.name for entry in tmp_path.iterdir()] == ["rows.csv"]

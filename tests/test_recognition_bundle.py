@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
+from dataclasses import asdict, replace
 
 import pytest
 
@@ -10,9 +10,11 @@ from ocr_batch.recognition import bundle
 from ocr_batch.recognition.bundle import (
     LINE_RELATIVE,
     Card,
+    check_purpose,
     checksum,
     find_bundle,
     load_card,
+    tight,
     verify,
 )
 
@@ -56,6 +58,11 @@ def test_contract_fits_the_documented_frame():
         ({"schema": 99}, "schema 99"),
         ({"contract": {**CARD.as_json()["contract"], "name": "tight-1"}}, "tight-1"),
         ({"contract": {**CARD.as_json()["contract"], "channels": 1}}, "trained on"),
+        ({"contract": {**CARD.as_json()["contract"], "extent": 20}}, "trained on"),
+        ({"contract": asdict(tight(28, 29))}, "trained on"),
+        ({"contract": asdict(tight(28, 0))}, "trained on"),
+        ({"contract": asdict(tight(4, 3))}, "trained on"),
+        ({"contract": {**asdict(tight(28, 20)), "frame": "28"}}, "trained on"),
         ({"contract": {"name": "?"}}, "incomplete"),
         ({"n_characters": 4}, "4 of 3"),
         ({"classes": ["a", "a", "<noise>"]}, "distinct"),
@@ -68,6 +75,28 @@ def test_cards_that_do_not_fit_are_refused(tmp_path, changes, message):
     with pytest.raises(BundleError, match=message) as caught:
         load_card(write(tmp_path, **changes))
     assert "train it again" in str(caught.value)
+
+
+def test_cards_of_isolated_characters_are_read(tmp_path):
+    card = load_card(write(tmp_path, contract=asdict(tight(28, 20))))
+    assert card.contract == tight(28, 20)
+    assert (card.contract.frame, card.contract.extent, card.contract.geometry) == (28, 20, 0)
+
+
+def test_cards_from_before_there_was_an_extent_are_read(tmp_path):
+    contract = CARD.as_json()["contract"]
+    assert contract.pop("extent") == 0
+    assert load_card(write(tmp_path, contract=contract)).contract == LINE_RELATIVE
+
+
+def test_bundles_are_refused_for_what_they_were_not_trained_for(tmp_path):
+    isolated = replace(CARD, contract=tight(28, 20))
+    check_purpose(tmp_path, CARD, pages=True)
+    check_purpose(tmp_path, isolated, pages=False)
+    with pytest.raises(BundleError, match="ocr-batch classify"):
+        check_purpose(tmp_path, isolated, pages=True)
+    with pytest.raises(BundleError, match="ocr-batch read"):
+        check_purpose(tmp_path, CARD, pages=False)
 
 
 @pytest.mark.parametrize("content", ["", "{", "[]", '"text"', "null"])

@@ -12,10 +12,12 @@ pytest.importorskip("tensorflow")
 pytest.importorskip("ai_edge_litert")
 
 import keras
+from bundles import LETTERS, crops, letter_bundle
 
-from ocr_batch.datasets.crops import Dataset, pack
+from ocr_batch.datasets.crops import CropSet, pack
 from ocr_batch.errors import BundleError, UsageError
 from ocr_batch.recognition import classifier as module
+from ocr_batch.recognition.bundle import LINE_RELATIVE
 from ocr_batch.recognition.classifier import BACKENDS, load_classifier
 from ocr_batch.training.export import export_bundle, seal
 from ocr_batch.training.networks import build_network
@@ -38,13 +40,14 @@ def folder(tmp_path_factory):
     export_bundle(
         build_network("page-reader", len(CLASSES)),
         folder,
+        contract=LINE_RELATIVE,
         classes=CLASSES,
         n_characters=7,
         temperature=2.0,
         recipe={},
         metrics={},
         sources=[],
-        validation=Dataset(pack(images), geometry.astype(np.float16), label, label),
+        validation=CropSet(pack(images), geometry.astype(np.float16), label, label),
     )
     return folder
 
@@ -60,7 +63,7 @@ def reference(folder):
 
 @pytest.mark.parametrize(
     ("backend", "tolerance"),
-    [("litert-int8", 0.1), ("litert-float", 1e-4), ("tensorflow", 1e-4)],
+    [("litert-int8", 0.1), ("litert-float", 1e-4), ("keras", 1e-4)],
 )
 def test_scores_are_log_probabilities_of_the_model(folder, reference, backend, tolerance):
     images, geometry, expected = reference
@@ -110,6 +113,8 @@ def test_wrong_shapes_are_named(folder):
         classifier.scores(images.astype(np.float32), geometry)
     with pytest.raises(ValueError, match="geometry"):
         classifier.scores(images, geometry[:3])
+    with pytest.raises(ValueError, match="geometry"):
+        classifier.scores(images)
 
 
 def test_auto_takes_the_first_that_is_there(folder, monkeypatch):
@@ -128,6 +133,40 @@ def test_other_classes_are_refused(folder):
     assert load_classifier(folder, classes=CLASSES).card.classes == CLASSES
     with pytest.raises(BundleError, match="other characters"):
         load_classifier(folder, classes=("b", "a", *CLASSES[2:]))
+
+
+@pytest.fixture(scope="module", params=["flat", "square"])
+def isolated(request, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("models") / request.param
+    return letter_bundle(folder, request.param == "flat", temperature=2.0)
+
+
+@pytest.mark.parametrize(
+    ("backend", "tolerance"), [("litert-int8", 0.5), ("litert-float", 1e-4), ("keras", 1e-4)]
+)
+def test_isolated_characters_are_classified(isolated, backend, tolerance):
+    classifier = load_classifier(isolated, backend)
+    images = crops(56)
+    scores = classifier.scores(images)
+    assert [LETTERS[index] for index in scores.argmax(axis=1)] == list(LETTERS)
+    np.testing.assert_allclose(np.exp(scores).sum(axis=1), 1, rtol=1e-5)
+    # The file ends in a softmax; the temperature divides what comes before it.
+    model = keras.models.load_model(isolated / "model.keras")
+    shape = (len(images), *model.input_shape[1:])
+    scaled = np.log(model(images.reshape(shape) / np.float32(255)).numpy()) / 2.0
+    expected = scaled - np.log(np.exp(scaled).sum(axis=1, keepdims=True))
+    np.testing.assert_allclose(scores, expected, atol=tolerance)
+    np.testing.assert_array_equal(classifier.scores(images[3:5]), scores[3:5])
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_card_must_name_the_crops_that_the_network_takes(isolated, tmp_path, backend):
+    target = copy(isolated, tmp_path / "demo")
+    card = json.loads((target / "card.json").read_text("utf-8"))
+    card["contract"]["frame"] = 32
+    (target / "card.json").write_text(json.dumps(card), "utf-8")
+    with pytest.raises(BundleError, match="export the bundle again"):
+        load_classifier(target, backend)
 
 
 def copy(folder, target):
@@ -157,20 +196,25 @@ def test_broken_export_is_refused(folder, tmp_path):
         load_classifier(target)
 
 
-@pytest.mark.parametrize(("module_name", "class_name"), [("keras.layers", "Lambda"), ("os", "X")])
-def test_code_in_a_model_is_refused(folder, tmp_path, module_name, class_name):
+@pytest.mark.parametrize(
+    ("module_name", "class_name", "registered_name"),
+    [("keras.layers", "Lambda", None), ("os", "X", None), (None, "Mine", "my>Mine")],
+)
+def test_code_in_a_model_is_refused(folder, tmp_path, module_name, class_name, registered_name):
     target = copy(folder, tmp_path / "demo")
     with zipfile.ZipFile(folder / "model.keras") as archive:
         content = {name: archive.read(name) for name in archive.namelist()}
     config = json.loads(content["config.json"])
-    config["config"]["layers"][1].update(module=module_name, class_name=class_name)
+    config["config"]["layers"][1].update(
+        module=module_name, class_name=class_name, registered_name=registered_name
+    )
     content["config.json"] = json.dumps(config).encode()
     with zipfile.ZipFile(target / "model.keras", "w") as archive:
         for name, data in content.items():
             archive.writestr(name, data)
     seal(target)
     with pytest.raises(BundleError, match=class_name):
-        load_classifier(target, "tensorflow")
+        load_classifier(target, "keras")
 
 
 def test_reading_with_litert_imports_no_tensorflow_and_is_quiet(folder):

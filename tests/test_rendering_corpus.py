@@ -59,3 +59,24 @@ def test_wrapped_paragraphs_are_joined(tmp_path: Path):
 def test_a_folder_without_text_is_an_error(tmp_path: Path):
     with pytest.raises(TrainingError, match="no text"):
         Corpus(tmp_path)
+
+
+def test_corpus_of_files_and_folders(tmp_path: Path):
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "folder" / "a.txt").write_text("alpha alpha\n" * 40)
+    (tmp_path / "folder" / "ignored.md").write_text("gamma\n" * 40)
+    (tmp_path / "named.md").write_text("beta beta\n" * 40)
+    corpus = Corpus([tmp_path / "folder", tmp_path / "named.md", tmp_path / "folder" / "a.txt"])
+    rng = np.random.default_rng(0)
+    words = {
+        word for _ in range(40) for text in corpus.paragraphs(rng, 60) for word in text.split()
+    }
+    assert words == {"alpha", "beta"}
+
+
+def test_a_little_damage_is_no_reason_to_refuse_a_text(tmp_path: Path):
+    (tmp_path / "a.txt").write_bytes(b"plain words of a text \xff here\n" * 20)
+    assert Corpus(tmp_path / "a.txt").paragraphs(np.random.default_rng(0), 60)
+    (tmp_path / "b.txt").write_text("一二三\n" * 20, "utf-8")
+    with pytest.raises(TrainingError, match=r"b\.txt"):
+        Corpus(tmp_path / "b.txt")

@@ -3,6 +3,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from ocr_batch.rendering.conditions import CONDITIONS, sample_condition
 from ocr_batch.rendering.degradation import Degradation, degrade, sample_degradation
 from ocr_batch.rendering.page import Characters, RenderedPage, boxes_of
 
@@ -123,3 +124,15 @@ def test_mix_of_difficulties():
     assert 0.05 < np.mean([d.clean for d in drawn]) < 0.11
     assert 0.06 < np.mean([0 < d.x_height < 13 and not d.clean for d in drawn]) < 0.14
     assert 0.05 < np.mean([d.scale < 1 for d in drawn]) < 0.2
+
+
+def test_conditions_are_of_growing_difficulty():
+    rng = np.random.default_rng(0)
+    page = _page()
+    clean = degrade(page, sample_condition(rng, "none"), rng)
+    assert np.array_equal(clean.grey, page.grey)
+    assert np.array_equal(clean.characters.box, page.characters.box)
+    drawn = {name: [sample_condition(rng, name) for _ in range(200)] for name in CONDITIONS}
+    rough = {name: np.mean([how.roughness for how in drawn[name]]) for name in CONDITIONS}
+    assert rough["none"] == 0 < rough["light"] < rough["scan"] < rough["heavy"]
+    assert {how.bilevel for how in drawn["light"]} == {False, True}

@@ -1,12 +1,15 @@
 from pathlib import Path
 
 import pytest
+from font_tools import write_font
 
 from ocr_batch.errors import TrainingError
+from ocr_batch.rendering import fonts
 from ocr_batch.rendering.fonts import (
     FAMILIES,
     PACKAGES,
     Face,
+    choose_faces,
     find_faces,
     install_command,
     split_families,
@@ -75,3 +78,36 @@ def test_found_faces_have_letters():
         assert set("aZ.") <= face.characters
         assert face.family in FAMILIES
         assert all(len(text) > 1 and len(code) == 1 for text, code in face.ligatures)
+
+
+def test_fonts_of_any_family_can_be_named(tmp_path: Path):
+    path = write_font(tmp_path / "fonts" / "own.ttf")
+    (tmp_path / "fonts" / "notes.txt").write_text("no font")
+    (face,) = choose_faces([path])
+    assert (face.path, face.family, face.group) == (str(path), "Aileron", "aileron")
+    assert (face.bold, face.italic, face.category) == (False, False, "sans")
+    assert set("aZ.09") <= face.characters
+    assert choose_faces([tmp_path / "fonts"]) == [face]
+    # The same font twice is one face.
+    assert len(choose_faces([path, tmp_path / "fonts"])) == 1
+
+
+def test_a_font_that_can_not_be_used_is_named(tmp_path: Path):
+    path = write_font(tmp_path / "own.ttf")
+    broken = tmp_path / "broken.ttf"
+    broken.write_bytes(path.read_bytes()[:2000])
+    for bad in (broken, tmp_path / "missing.ttf"):
+        with pytest.raises(TrainingError, match=bad.name):
+            choose_faces([path, bad])
+
+
+def test_too_few_installed_fonts_are_an_error_that_says_what_to_install(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    write_font(tmp_path / "own.ttf")
+    monkeypatch.setattr(fonts, "_FOLDERS", (str(tmp_path),))
+    family = fonts.Family("Aileron", "aileron", "sans", 1.0)
+    monkeypatch.setattr(fonts, "FAMILIES", {**FAMILIES, "Aileron": family})
+    assert len(find_faces()) == 1
+    with pytest.raises(TrainingError, match=r"Only 1 of .*apt-get"):
+        choose_faces()

@@ -9,10 +9,11 @@ pytest.importorskip("tensorflow")
 pytest.importorskip("ai_edge_litert")
 
 import keras
+from bundles import CONTRACT, LETTERS, Drawn, letter_bundle
 
-from ocr_batch.datasets.crops import Dataset, pack
+from ocr_batch.datasets.crops import CropSet, pack
 from ocr_batch.errors import TrainingError
-from ocr_batch.recognition.bundle import LINE_RELATIVE, checksum, load_card, verify
+from ocr_batch.recognition.bundle import LINE_RELATIVE, checksum, load_card, tight, verify
 from ocr_batch.training.export import export_bundle, seal
 from ocr_batch.training.networks import build_network
 
@@ -25,7 +26,7 @@ def crops(count):
     grey = rng.integers(0, 256, (count, 56, 56), dtype=np.uint8)
     geometry = rng.normal(size=(count, 8)).astype(np.float16)
     label = rng.integers(0, 4, count).astype(np.int16)
-    return Dataset(pack(np.stack([grey, grey], axis=-1)), geometry, label, label)
+    return CropSet(pack(np.stack([grey, grey], axis=-1)), geometry, label, label)
 
 
 @pytest.fixture(scope="module")
@@ -37,6 +38,7 @@ def exported(tmp_path_factory):
     export_bundle(
         build_network("page-reader", 4),
         folder,
+        contract=LINE_RELATIVE,
         classes=CLASSES,
         n_characters=3,
         temperature=1.5,
@@ -96,6 +98,7 @@ def test_classes_must_fit_the_network(tmp_path):
         export_bundle(
             build_network("page-reader", 4),
             tmp_path / "demo",
+            contract=LINE_RELATIVE,
             classes=CLASSES[:3],
             n_characters=3,
             temperature=1.0,
@@ -106,3 +109,68 @@ def test_classes_must_fit_the_network(tmp_path):
         )
     with pytest.raises(Exception, match="card"):
         load_card(tmp_path / "demo")
+
+
+@pytest.mark.parametrize("flat", [True, False])
+def test_readers_of_isolated_characters_are_exported(tmp_path, flat):
+    folder = letter_bundle(tmp_path / "letters", flat)
+    card = verify(folder)
+    assert (card.contract, card.network, card.classes) == (CONTRACT, "nearest-letter", LETTERS)
+    assert card.metrics["exports"]["litert-float_top1"] == 1
+    assert card.metrics["exports"]["litert-int8_top1"] == 1
+    assert sorted(card.files) == ["model.float.tflite", "model.int8.tflite", "model.keras"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["letters"]
+
+
+def test_h5_is_written_on_demand_and_never_that_of_an_earlier_model(tmp_path):
+    folder = letter_bundle(tmp_path / "letters", h5=True)
+    assert "prediction_model.h5" in verify(folder).files
+    restored = keras.models.load_model(folder / "prediction_model.h5", compile=False)
+    image = Drawn().image.reshape(-1, 784) / np.float32(255)
+    assert (restored.predict(image, verbose=0).argmax(axis=1) == Drawn().label).all()
+    letter_bundle(folder)
+    assert "prediction_model.h5" not in verify(folder).files
+
+
+def test_a_failed_export_leaves_the_bundle_as_it_was(tmp_path):
+    folder = letter_bundle(tmp_path / "letters")
+    before = {path.name: path.read_bytes() for path in folder.iterdir()}
+
+    class Broken(Drawn):
+        def take(self, limit, seed=0):
+            raise OSError("the disk is gone")
+
+    with pytest.raises(OSError, match="disk"):
+        letter_bundle(folder, validation=Broken())
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
+    assert [path.name for path in tmp_path.iterdir()] == ["letters"]
+
+
+def test_contract_must_fit_the_network(tmp_path):
+    with pytest.raises(TrainingError, match="numbers a crop"):
+        letter_bundle(tmp_path / "letters", contract=tight(32, 20))
+    with pytest.raises(TrainingError, match="numbers a crop"):
+        letter_bundle(tmp_path / "letters", contract=LINE_RELATIVE)
+    assert not (tmp_path / "letters").exists()
+
+
+def test_layers_of_ones_own_are_refused(tmp_path):
+    class Own(keras.layers.Layer):
+        def call(self, x):
+            return x
+
+    image = keras.Input((784,), name="image")
+    model = keras.Model(image, keras.layers.Dense(8)(Own()(image)))
+    with pytest.raises(TrainingError, match="Own"):
+        export_bundle(
+            model,
+            tmp_path / "own",
+            contract=CONTRACT,
+            classes=LETTERS,
+            n_characters=8,
+            temperature=1.0,
+            recipe={},
+            metrics={},
+            sources=[],
+            validation=Drawn(),
+        )

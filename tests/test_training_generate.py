@@ -1,12 +1,13 @@
 import numpy as np
 import pytest
+from font_tools import write_font
 
 from ocr_batch.datasets.crops import join_shards
-from ocr_batch.errors import TrainingError
 from ocr_batch.recognition.charset import CLASSES, N_CHARACTERS
 from ocr_batch.recognition.spaces import FEATURES
 from ocr_batch.rendering.corpus import Corpus
-from ocr_batch.rendering.fonts import find_faces
+from ocr_batch.rendering.folder import PageOptions
+from ocr_batch.rendering.fonts import choose_faces
 from ocr_batch.training import generate as module
 from ocr_batch.training.generate import Plan, generate
 
@@ -20,11 +21,11 @@ def corpus(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def faces():
-    try:
-        return find_faces()
-    except TrainingError:
-        pytest.skip("no training fonts are installed")
+def font(tmp_path_factory):
+    return write_font(tmp_path_factory.mktemp("fonts") / "own.ttf")
+
+
+SMALL = PageOptions(characters=300, x_height=22.0)
 
 
 def test_frequent_classes_are_thinned_and_rare_ones_kept():
@@ -43,9 +44,11 @@ def test_a_page_without_candidates():
     assert len(module._choose(np.zeros(0, np.int64), np.random.default_rng(0))) == 0
 
 
-def test_the_same_seed_makes_the_same_page(corpus, faces):
+def test_the_same_seed_makes_the_same_page(corpus, font):
+    faces = choose_faces([font])
     pages = [
-        module.make_page(faces[:20], Corpus(corpus), np.random.default_rng(7)) for _ in range(2)
+        module.label_rendered(faces, Corpus(corpus), np.random.default_rng(7), SMALL)
+        for _ in range(2)
     ]
     (first, kept), (second, kept_again) = pages
     assert np.array_equal(first.images, second.images)
@@ -53,15 +56,17 @@ def test_the_same_seed_makes_the_same_page(corpus, faces):
     assert np.array_equal(kept, kept_again) and kept.any()
 
 
-def test_a_part_is_written_with_its_gaps(corpus, faces, tmp_path, monkeypatch):
-    monkeypatch.setattr(module, "find_faces", lambda: faces[:20])
-    monkeypatch.setattr(module, "split_families", lambda found, seed: (found, found))
-    plan = Plan(corpus, tmp_path, seed=3)
-    assert module._work(plan, "train", range(1), 0) == 1
+def test_a_part_is_written_with_its_gaps(corpus, font, tmp_path):
+    steps = []
+    plan = Plan(corpus, tmp_path, pages=1, validation_pages=0, seed=3, fonts=[font], page=SMALL)
+    generate(plan, 1, lambda done, total: steps.append((done, total)))
+    assert steps == [(1, 1)]
     data = join_shards(tmp_path / "train")
     assert len(data.label) > 50
+    assert len(np.unique(data.label)) > 15
     with np.load(tmp_path / "gaps-train" / "part0000.npz") as gaps:
         assert gaps["x"].shape == (len(gaps["y"]), len(FEATURES))
+        assert 0 < gaps["y"].mean() < 1
 
 
 def test_parts_that_exist_are_not_made_again(tmp_path):

@@ -51,7 +51,7 @@ def test_gaps_of_all_parts_are_read(tmp_path):
 
 
 def test_nothing_to_train_on(tmp_path):
-    with pytest.raises(TrainingError, match=r"generate"):
+    with pytest.raises(TrainingError, match=r"--crops"):
         load_gaps(tmp_path)
 
 

@@ -16,7 +16,7 @@ from ocr_batch.imaging.load import Sheet
 from ocr_batch.layout.page import Layout, analyse
 from ocr_batch.layout.prepare import Prepared, prepare
 from ocr_batch.recognition.assembly import assemble
-from ocr_batch.recognition.bundle import find_bundle
+from ocr_batch.recognition.bundle import check_purpose, find_bundle, load_card
 from ocr_batch.recognition.charset import CLASSES
 from ocr_batch.recognition.classifier import Classifier, load_classifier
 from ocr_batch.recognition.decoder import DecoderOptions, Reading, decode, make_candidates
@@ -153,9 +153,10 @@ def load_models(model: str | Path = "english", *, backend: str = "auto") -> Mode
     Raises
     ------
     BundleError
-        If the bundle is missing, damaged or made for another version.
+        If the bundle is missing, damaged, made for another version, or for isolated characters.
     """
     folder = find_bundle(model)
+    check_purpose(folder, load_card(folder), pages=True)
     return Models(
         load_classifier(folder, backend, classes=CLASSES),
         LanguageModel.load(folder / "language.npz"),

@@ -16,10 +16,10 @@ from typing import Any
 
 from ocr_batch.batch.work import CHUNK_PAGES, Finished, Job, Opened, Part, Unit
 
-__all__ = ["Process"]
+__all__ = ["ONE_THREAD", "Process"]
 
 #: One process uses one core: each of these would start a thread per core by itself.
-_ONE_THREAD = (
+ONE_THREAD = (
     "OMP_NUM_THREADS",
     "OPENBLAS_NUM_THREADS",
     "MKL_NUM_THREADS",
@@ -72,7 +72,7 @@ class Process:
     def _start(self, theirs: Connection[Any, Any]) -> subprocess.Popen[bytes]:
         handle = theirs.fileno()
         boot = _BOOT.format(path=sys.path, handle=handle, parent=os.getpid())
-        environment = {**os.environ, **dict.fromkeys(_ONE_THREAD, "1")}
+        environment = {**os.environ, **dict.fromkeys(ONE_THREAD, "1")}
         command = [sys.executable, "-c", boot]
         if sys.platform == "win32":
             os.set_handle_inheritable(handle, True)

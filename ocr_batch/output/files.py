@@ -5,11 +5,12 @@ from __future__ import annotations
 import contextlib
 import os
 import secrets
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from ocr_batch.errors import OutputError
 
-__all__ = ["make_folder", "write_atomic"]
+__all__ = ["make_folder", "open_atomic", "write_atomic"]
 
 
 def _refuse(path: Path, error: OSError) -> OutputError:
@@ -34,6 +35,61 @@ def make_folder(folder: Path) -> None:
         raise _refuse(folder, error) from error
 
 
+@contextlib.contextmanager
+def open_atomic(path: Path, *, sync: bool = False) -> Iterator[Callable[[str | bytes], None]]:
+    """Give a function that writes to a file under another name, which is renamed at the end.
+
+    Parameters
+    ----------
+    path : Path
+        The file; its folder is created when missing, an older file is replaced.
+    sync : bool
+        Wait until the content is on the disk, so that it survives a loss of power.
+
+    Yields
+    ------
+    function of str or bytes
+        Writes on; text as UTF-8 with its line ends as they are.
+
+    Raises
+    ------
+    OutputError
+        When the folder or the file can not be written. After this or any other error nothing
+        half-written is left behind, and an older file stays.
+    """
+    make_folder(path.parent)
+    # Its own short name, so that a name of the greatest length allowed still works.
+    draft = path.parent / f".ocr-batch-{secrets.token_hex(8)}.tmp"
+    try:
+        stream = draft.open("xb")
+    except OSError as error:
+        raise _refuse(path, error) from error
+
+    def write(data: str | bytes) -> None:
+        content = data.encode("utf-8", "backslashreplace") if isinstance(data, str) else data
+        try:
+            stream.write(content)
+        except OSError as error:
+            raise _refuse(path, error) from error
+
+    try:
+        yield write
+        try:
+            if sync:
+                stream.flush()
+                os.fsync(stream.fileno())
+            stream.close()
+            draft.replace(path)
+        except OSError as error:
+            raise _refuse(path, error) from error
+    except BaseException:
+        with contextlib.suppress(OSError):
+            stream.close()
+        with contextlib.suppress(OSError):
+            draft.unlink(missing_ok=True)
+        raise
+
+
 def write_atomic(path: Path, data: str | bytes, *, sync: bool = False) -> None:
     """Write a file under another name in the same folder, then rename it.
 
@@ -51,21 +107,5 @@ def write_atomic(path: Path, data: str | bytes, *, sync: bool = False) -> None:
     OutputError
         When the folder or the file can not be written. Nothing half-written is left behind.
     """
-    content = data.encode("utf-8", "backslashreplace") if isinstance(data, str) else data
-    make_folder(path.parent)
-    # Its own short name, so that a name of the greatest length allowed still works.
-    draft = path.parent / f".ocr-batch-{secrets.token_hex(8)}.tmp"
-    try:
-        try:
-            with draft.open("xb") as stream:
-                stream.write(content)
-                if sync:
-                    stream.flush()
-                    os.fsync(stream.fileno())
-            draft.replace(path)
-        except BaseException:
-            with contextlib.suppress(OSError):
-                draft.unlink(missing_ok=True)
-            raise
-    except OSError as error:
-        raise _refuse(path, error) from error
+    with open_atomic(path, sync=sync) as write:
+        write(data)

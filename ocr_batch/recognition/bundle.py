@@ -20,9 +20,11 @@ __all__ = [
     "SCHEMA",
     "Card",
     "CropContract",
+    "check_purpose",
     "checksum",
     "find_bundle",
     "load_card",
+    "tight",
     "verify",
 ]
 
@@ -34,7 +36,22 @@ SCHEMA = 1
 
 @dataclass(frozen=True)
 class CropContract:
-    """How a crop is cut: lengths in pixels of the frame, `geometry` is the vector's length."""
+    """How a crop is cut.
+
+    Attributes
+    ----------
+    name : str
+    frame : int
+        Sides of the crop, in pixels.
+    x_height, baseline : int
+        Of its line, in pixels of the frame; 0 for isolated characters.
+    channels : int
+        Of the image.
+    geometry : int
+        Length of the vector beside it; 0 for none.
+    extent : int
+        Longest side, in pixels, of an isolated character's ink; 0 for characters of a line.
+    """
 
     name: str
     frame: int
@@ -42,10 +59,35 @@ class CropContract:
     baseline: int
     channels: int
     geometry: int
+    extent: int = 0
 
 
 #: The crops that `segmentation.crops` cuts.
 LINE_RELATIVE = CropContract("line-relative-1", 56, 20, 38, 2, 8)
+_TIGHT = "tight-1"
+_SMALLEST_FRAME, _LARGEST_FRAME = 8, 512
+
+
+def tight(frame: int, extent: int) -> CropContract:
+    """Return the contract of isolated characters, which `segmentation.tight` fits to the frame.
+
+    Parameters
+    ----------
+    frame : int
+        Sides of the crop, in pixels.
+    extent : int
+        Longest side of the ink, in pixels.
+    """
+    return CropContract(_TIGHT, frame, 0, 0, 1, 0, extent)
+
+
+def _is_known(contract: CropContract) -> bool:
+    """Tell whether this version cuts crops by a contract."""
+    frame, extent = contract.frame, contract.extent
+    if not all(isinstance(number, int) for number in (frame, extent)):
+        return False
+    sane = _SMALLEST_FRAME <= frame <= _LARGEST_FRAME and 1 <= extent <= frame
+    return contract == LINE_RELATIVE or (sane and contract == tight(frame, extent))
 
 
 @dataclass(frozen=True)
@@ -155,9 +197,10 @@ def load_card(folder: Path) -> Card:
         card = Card(**content)
     except (KeyError, TypeError, ValueError) as error:
         raise _damaged(folder, f"its {CARD} is incomplete ({error})") from error
-    if card.contract != LINE_RELATIVE:
+    if not _is_known(card.contract):
         raise _damaged(
-            folder, f"it was trained on {card.contract.name} crops, not {LINE_RELATIVE.name}"
+            folder,
+            f"it was trained on crops by {card.contract}, which this version does not cut",
         )
     if not 0 < card.n_characters <= len(card.classes):
         raise _damaged(folder, f"{card.n_characters} of {len(card.classes)} classes are text")
@@ -168,6 +211,34 @@ def load_card(folder: Path) -> Card:
     if not (math.isfinite(card.temperature) and card.temperature > 0):
         raise _damaged(folder, f"its temperature is {card.temperature}")
     return card
+
+
+def check_purpose(folder: Path, card: Card, *, pages: bool) -> None:
+    """Refuse a reader of isolated characters for pages, and a reader of pages for those.
+
+    Parameters
+    ----------
+    folder : Path
+        Of the bundle, for the message.
+    card : Card
+    pages : bool
+        True when pages are to be read, False when isolated characters are to be classified.
+
+    Raises
+    ------
+    BundleError
+        If the bundle was trained for the other purpose.
+    """
+    if pages and card.contract != LINE_RELATIVE:
+        raise BundleError(
+            f"the model bundle {folder} tells isolated characters apart and can not read pages; "
+            "use it with ocr-batch classify, or read with another --model"
+        )
+    if not pages and card.contract == LINE_RELATIVE:
+        raise BundleError(
+            f"the model bundle {folder} reads pages, not isolated characters; "
+            "use it with ocr-batch read, or classify with another --model"
+        )
 
 
 def checksum(path: Path) -> str:

@@ -2,7 +2,17 @@
 
 from __future__ import annotations
 
-__all__ = ["CHARACTERS", "CLASSES", "GARBAGE", "LIGATURES", "N_CHARACTERS"]
+__all__ = [
+    "CHARACTERS",
+    "CLASSES",
+    "GARBAGE",
+    "LEFT",
+    "LIGATURES",
+    "NOISE",
+    "N_CHARACTERS",
+    "RIGHT",
+    "TWO",
+]
 
 _ASCII = "".join(chr(code) for code in range(0x21, 0x7F))
 _BEYOND = "“”‘’–—…•£€§°©®¢½¼¾×¶†éèàöüç"
@@ -18,3 +28,5 @@ GARBAGE: tuple[str, ...] = ("<left>", "<right>", "<two>", "<noise>")
 CLASSES: tuple[str, ...] = CHARACTERS + LIGATURES + GARBAGE
 #: Number of classes that are text; the garbage classes come after them.
 N_CHARACTERS = len(CHARACTERS) + len(LIGATURES)
+#: Indices of the garbage classes.
+LEFT, RIGHT, TWO, NOISE = (N_CHARACTERS + number for number in range(len(GARBAGE)))

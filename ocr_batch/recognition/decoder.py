@@ -7,12 +7,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ocr_batch.recognition.charset import CHARACTERS, GARBAGE, LIGATURES, N_CHARACTERS
+from ocr_batch.recognition.beam import Front, Pool, merge
+from ocr_batch.recognition.charset import CHARACTERS, LIGATURES, N_CHARACTERS, NOISE
 from ocr_batch.recognition.language import LanguageModel
 
 __all__ = ["Candidates", "DecoderOptions", "Reading", "decode", "make_candidates"]
 
-_NOISE = N_CHARACTERS + GARBAGE.index("<noise>")
 #: Class of a candidate that reads as nothing: dirt.
 SKIP = -1
 
@@ -152,7 +152,7 @@ def make_candidates(
     edge, label = np.nonzero(keep)
     score = text[edge, label] + (odds + bonus)[edge]
     whole = np.flatnonzero(atoms == 1)
-    noise = log_probabilities[whole, _NOISE] - options.skip
+    noise = log_probabilities[whole, NOISE] - options.skip
     dirt = whole[noise > -8.0]
     edge = np.concatenate([edge, dirt])
     label = np.concatenate([label, np.full(len(dirt), SKIP)])
@@ -161,67 +161,6 @@ def make_candidates(
     order = np.argsort(start[edge], kind="stable")
     edge = edge[order]
     return Candidates(edge, label[order], start[edge], stop[edge], score[order].astype(np.float32))
-
-
-class _Pool:
-    """Hypotheses, kept for tracing back: parallel arrays that grow by appending."""
-
-    def __init__(self) -> None:
-        self.parent: list[NDArray[np.int64]] = []
-        self.candidate: list[NDArray[np.int64]] = []
-        self.space: list[NDArray[np.bool_]] = []
-        self.size = 0
-
-    def add(
-        self,
-        parent: NDArray[np.int64],
-        candidate: NDArray[np.int64],
-        space: NDArray[np.bool_],
-    ) -> NDArray[np.int64]:
-        self.parent.append(parent)
-        self.candidate.append(candidate)
-        self.space.append(space)
-        first = self.size
-        self.size += len(parent)
-        return np.arange(first, self.size)
-
-
-@dataclass
-class _Front:
-    """Hypotheses that wait at one place of their lines."""
-
-    line: NDArray[np.int64]
-    state: NDArray[np.int32]
-    score: NDArray[np.float32]
-    number: NDArray[np.int64]
-
-
-def _merge(parts: list[_Front], options: DecoderOptions) -> _Front:
-    """Join fronts: of hypotheses alike to the language model the best stays, then the beam."""
-    line = np.concatenate([part.line for part in parts])
-    state = np.concatenate([part.state for part in parts])
-    score = np.concatenate([part.score for part in parts])
-    number = np.concatenate([part.number for part in parts])
-    order = np.lexsort((-score, line))
-    line, state, score, number = line[order], state[order], score[order], number[order]
-    first = np.r_[True, line[1:] != line[:-1]]
-    start = np.flatnonzero(first)
-    group = np.cumsum(first) - 1
-    keep = score >= score[start][group] - options.beam
-    line, state, score, number = line[keep], state[keep], score[keep], number[keep]
-    # Sorted by score within the line, the first of equal states is the best.
-    order = np.lexsort((np.arange(len(line)), state, line))
-    alike = np.r_[
-        False,
-        (line[order][1:] == line[order][:-1]) & (state[order][1:] == state[order][:-1]),
-    ]
-    keep = np.ones(len(line), np.bool_)
-    keep[order[alike]] = False
-    line, state, score, number = line[keep], state[keep], score[keep], number[keep]
-    first = np.r_[True, line[1:] != line[:-1]]
-    rank = np.arange(len(line)) - np.flatnonzero(first)[np.cumsum(first) - 1]
-    keep = rank < options.width
-    return _Front(line[keep], state[keep], score[keep], number[keep])
 
 
 def decode(
@@ -256,11 +195,11 @@ def decode(
         none = np.zeros(0, np.int64)
         return Reading(none, none, none.astype(np.bool_), none)
     length = line_stop - line_start
-    pool = _Pool()
-    waiting: dict[int, list[_Front]] = {}
+    pool = Pool()
+    waiting: dict[int, list[Front]] = {}
     root = pool.add(np.full(count, -1), np.full(count, -1), np.zeros(count, np.bool_))
     waiting[0] = [
-        _Front(
+        Front(
             np.arange(count),
             np.full(count, language.start, np.int32),
             np.zeros(count, np.float32),
@@ -275,12 +214,12 @@ def decode(
         parts = waiting.pop(place, None)
         if not parts:
             continue
-        front = _merge(parts, options)
+        front = merge(parts, options.beam, options.width)
         done = length[front.line] == place
         # Sorted by score within a line: the first is the line's best.
         finished, index = np.unique(front.line[done], return_index=True)
         final[finished] = front.number[done][index]
-        front = _Front(
+        front = Front(
             front.line[~done], front.state[~done], front.score[~done], front.number[~done]
         )
         if not len(front.line):
@@ -309,15 +248,15 @@ def decode(
 
 
 def _expand(
-    front: _Front,
+    front: Front,
     who: NDArray[np.int64],
     which: NDArray[np.int64],
     candidates: Candidates,
     with_space: NDArray[np.float32],
     without: NDArray[np.float32],
     place: int,
-    pool: _Pool,
-    waiting: dict[int, list[_Front]],
+    pool: Pool,
+    waiting: dict[int, list[Front]],
     language: LanguageModel,
     options: DecoderOptions,
     line_start: NDArray[np.int64],
@@ -363,11 +302,11 @@ def _expand(
         for stop in np.unique(target):
             at = target == stop
             waiting.setdefault(int(stop), []).append(
-                _Front(line[at], state[at], score[at], number[at])
+                Front(line[at], state[at], score[at], number[at])
             )
 
 
-def _trace(pool: _Pool, final: NDArray[np.int64], candidates: Candidates) -> Reading:
+def _trace(pool: Pool, final: NDArray[np.int64], candidates: Candidates) -> Reading:
     """Walk all lines back from their ends together."""
     parent = np.concatenate(pool.parent)
     candidate = np.concatenate(pool.candidate)

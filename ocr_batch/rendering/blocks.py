@@ -122,7 +122,7 @@ def _table(galley: Galley) -> None:
             text = galley.text(limit=12).split()[0] if row == 0 else made
             words = words_of(text, pens.bold if row == 0 else pen)
             line = setter.break_lines(words, fits)[:1]
-            if line and setter.width(line[0][0]) <= fits:
+            if line and setter.width(words[0]) <= fits:
                 x = galley.left + label + column * step + em * 0.4
                 cells.append(Cell(line[0], x, fits, align))
         galley.line(cells)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -138,11 +138,11 @@ class Setter:
     def break_lines(
         self, words: Sequence[Word], width: float, indent: float = 0.0
     ) -> list[list[Word]]:
-        """Fill lines of `width` pixels, the first shorter by `indent`."""
+        """Fill lines of `width` pixels, the first shorter by `indent`; long words are cut."""
         lines: list[list[Word]] = []
         line: list[Word] = []
         used = indent
-        for word in words:
+        for word in (part for whole in words for part in self._parts(whole, width - indent)):
             wide = self.width(word)
             gap = self.space(word[0].pen) if line else 0.0
             if line and used + gap + wide > width:
@@ -153,6 +153,25 @@ class Setter:
         if line:
             lines.append(line)
         return lines
+
+    def _parts(self, word: Word, width: float) -> list[Word]:
+        """Cut a word that is wider than a line, as addresses of the web are."""
+        if self.width(word) <= width:
+            return [word]
+        parts: list[list[Piece]] = [[]]
+        used = 0.0
+        for piece in word:
+            steps = self._steps(piece, ligatures=False)
+            text, start = "".join(letter for letter, _ in steps), 0
+            for place, (_, step) in enumerate(steps):
+                if used and used + step > width:
+                    if place > start:
+                        parts[-1].append(replace(piece, text=text[start:place]))
+                    parts.append([])
+                    start, used = place, 0.0
+                used += step
+            parts[-1].append(replace(piece, text=text[start:]))
+        return [tuple(part) for part in parts]
 
     def set_line(self, cells: Sequence[Cell], baseline: float, underline: bool = False) -> None:
         """Set the cells of one line, from left to right, on a baseline (pixels from the top)."""

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-__all__ = ["Degradation", "sample_degradation"]
+__all__ = ["CONDITIONS", "Degradation", "sample_condition", "sample_degradation"]
 
 #: Bounds of difficulty and how often it lies in them: most scans are of good print.
 _MIX = (((0.0, 0.15), 0.42), ((0.15, 0.5), 0.42), ((0.5, 1.0), 0.16))
@@ -14,6 +14,15 @@ _MIX = (((0.0, 0.15), 0.42), ((0.15, 0.5), 0.42), ((0.5, 1.0), 0.16))
 _CLEAN, _TINY = 0.08, 0.10
 #: Share of 1-bit pages with the print of old books.
 _WORN = 0.15
+
+#: Conditions of a page by name, with the bounds of difficulty; None: as `sample_degradation` has
+#: it by default. Pages in the condition "none" are as they were rendered.
+CONDITIONS: dict[str, tuple[float, float] | None] = {
+    "none": (0.0, 0.0),
+    "light": (0.0, 0.15),
+    "scan": None,
+    "heavy": (0.5, 1.0),
+}
 
 
 @dataclass(frozen=True)
@@ -195,6 +204,27 @@ def sample_degradation(rng: np.random.Generator, difficulty: float | None = None
             jpeg=int(rng.integers(45 if d > 0.5 else 70, 96)) if chance(0.45) else 0,
         )
     return made
+
+
+def sample_condition(rng: np.random.Generator, name: str) -> Degradation:
+    """Draw how a page is degraded, within the bounds of a condition.
+
+    Parameters
+    ----------
+    rng : numpy.random.Generator
+        All chance comes from it.
+    name : str
+        One of `CONDITIONS`.
+
+    Returns
+    -------
+    Degradation
+
+    """
+    if name == "none":
+        return Degradation(clean=True, focus=0.0)
+    bounds = CONDITIONS[name]
+    return sample_degradation(rng, None if bounds is None else float(rng.uniform(*bounds)))
 
 
 def _never_printed(rng: np.random.Generator) -> Degradation:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -47,6 +47,9 @@ _MAPPED = str.maketrans(
     }
 )  # fmt: skip
 _CHUNK = 1 << 14
+#: So many bytes tell whether a file is text, and whether so many characters of it are damaged.
+_HEAD = 1 << 12
+_DAMAGED = 0.05
 _SPACES = re.compile(r" +")
 
 
@@ -68,31 +71,31 @@ def normalise(text: str) -> str:
 
 
 class Corpus:
-    """Paragraphs of a folder of UTF-8 text files, ``GENRE/SOURCE.txt`` or ``SOURCE.txt``.
+    """Paragraphs of UTF-8 text files, in a folder ``GENRE/SOURCE.txt`` or ``SOURCE.txt``.
 
     Files are read a piece at a time at random places, so that a large corpus costs no memory.
 
     Parameters
     ----------
-    folder : path
+    source : path, or sequence of paths
+        Folders that are searched for ``.txt`` files, and text files of any name.
     weights : mapping of str to float
         Genre (the folder's name) to weight; a genre that is not named weighs 1.
 
     Raises
     ------
     TrainingError
-        If the folder holds no text file.
+        If there is no text, or a file is not UTF-8 text.
 
     """
 
-    def __init__(self, folder: str | Path, weights: Mapping[str, float] = GENRE_WEIGHTS) -> None:
-        files = sorted(Path(folder).rglob("*.txt"))
-        files = [path for path in files if path.stat().st_size > 0]
-        if not files:
-            raise TrainingError(
-                f"There is no text in {folder}. Give a folder of UTF-8 .txt files, best one "
-                "sub-folder a genre."
-            )
+    def __init__(
+        self,
+        source: str | Path | Sequence[str | Path],
+        weights: Mapping[str, float] = GENRE_WEIGHTS,
+    ) -> None:
+        sources = [source] if isinstance(source, (str, Path)) else source
+        files = _text_files([Path(one) for one in sources])
         genres: dict[str, list[Path]] = {}
         for path in files:
             genres.setdefault(path.parent.name, []).append(path)
@@ -152,6 +155,36 @@ class Corpus:
             if total >= characters:
                 break
         return found
+
+
+def _text_files(sources: Sequence[Path]) -> list[Path]:
+    """Return the text files of folders, and files that were named, once each."""
+    found: dict[Path, None] = {}
+    for source in sources:
+        if source.is_dir():
+            files = [path for path in sorted(source.rglob("*.txt")) if path.is_file()]
+        elif source.is_file():
+            files = [source]
+        else:
+            raise TrainingError(f"There is no text at {source}. Give text files or folders.")
+        found.update(dict.fromkeys(path for path in files if path.stat().st_size > 0))
+    # Every file is looked at: one that is no text would be found out hours later.
+    readable = [bool(normalise(_beginning(path))) for path in found]
+    if not any(readable):
+        raise TrainingError(
+            f"There is no text in {', '.join(map(str, sources))}. Give UTF-8 text in English, "
+            "best a folder of .txt files with one sub-folder a genre."
+        )
+    return list(found)
+
+
+def _beginning(path: Path) -> str:
+    with path.open("rb") as file:
+        head = file.read(_HEAD)
+    text = head.decode("utf-8", errors="replace")
+    if b"\0" in head or text.count("\ufffd") > 1 + _DAMAGED * len(text):
+        raise TrainingError(f"{path} is not UTF-8 text. Convert it, or leave it out.")
+    return text
 
 
 def _unwrap(lines: list[str]) -> list[str]:

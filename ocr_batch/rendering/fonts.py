@@ -20,6 +20,7 @@ __all__ = [
     "PACKAGES",
     "Face",
     "Family",
+    "choose_faces",
     "find_faces",
     "install_command",
     "split_families",
@@ -47,6 +48,12 @@ _UNUSED_CUT = re.compile(
 _NEEDED = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ.,;:")
 _LIGATURE_CODES = {"ff": "\ufb00", "fi": "\ufb01", "fl": "\ufb02", "ffi": "\ufb03", "ffl": "\ufb04"}
 _PROBE_SIZE = 40
+#: Fewer designs than this make poor pages.
+_FEWEST = 8
+_INSTALL = (
+    f"Install the training fonts: `{' '.join(install_command()[:4])} ...`, which "
+    "`python -m ocr_batch.rendering.fonts` prints in full (Debian, Ubuntu; run it as root)."
+)
 
 
 @dataclass(frozen=True)
@@ -115,11 +122,55 @@ def find_faces(folders: Iterable[str | Path] | None = None) -> list[Face]:
     names = tuple(str(Path(folder).expanduser()) for folder in (folders or _FOLDERS))
     faces = list(_find_faces(names))
     if not faces:
-        raise TrainingError(
-            f"No usable font was found in {', '.join(names)}. Install the training fonts: "
-            f"{' '.join(install_command()[:4])} ... (see ocr_batch.rendering.typefaces.PACKAGES)."
-        )
+        raise TrainingError(f"No usable font was found in {', '.join(names)}. {_INSTALL}")
     return faces
+
+
+def choose_faces(fonts: Sequence[str | Path] = ()) -> list[Face]:
+    """Find the faces to render with: those that are named, or else the installed ones.
+
+    Parameters
+    ----------
+    fonts : sequence of path
+        Font files, and folders that are searched for them. Any family will do that has the
+        letters; of a folder, thin, black, decorated and the like cuts are left out.
+
+    Returns
+    -------
+    list of Face
+
+    Raises
+    ------
+    TrainingError
+        If a font can not be used, or none is named and fewer than `_FEWEST` designs are
+        installed: pages that look alike teach little.
+
+    """
+    if not fonts:
+        faces = find_faces()
+        designs = len({face.group for face in faces})
+        if designs < _FEWEST:
+            raise TrainingError(
+                f"Only {designs} of {len({one.group for one in FAMILIES.values()})} typefaces "
+                f"are installed: pages would look alike. {_INSTALL} Or name fonts of your own."
+            )
+        return faces
+    found: dict[tuple[str, str, bool, bool], Face] = {}
+    for path in (Path(font).expanduser() for font in fonts):
+        if not path.exists():
+            raise TrainingError(f"There is no font at {path}.")
+        probes = [_probe(file, any_family=True) for file in _font_files([str(path)])]
+        if path.is_file():
+            probes = [_probe(path, any_family=True, any_cut=True)]
+        usable = [probe for probe in probes if probe is not None]
+        if not usable:
+            raise TrainingError(
+                f"There is no usable font in {path}: it takes one with the letters a to z and "
+                "A to Z. Thin, black and decorated cuts are used when their files are named."
+            )
+        for cut, face in usable:
+            found.setdefault((face.family, cut, face.bold, face.italic), face)
+    return [found[key] for key in sorted(found)]
 
 
 def split_families(
@@ -165,8 +216,10 @@ def _font_files(folders: Iterable[str]) -> list[Path]:
     return sorted(files, key=lambda path: (_SUFFIXES.index(path.suffix.lower()), str(path)))
 
 
-def _probe(path: Path) -> tuple[str, Face] | None:
-    """Return the cut's name and the face of a font file, or None if it is not one of ours."""
+def _probe(
+    path: Path, *, any_family: bool = False, any_cut: bool = False
+) -> tuple[str, Face] | None:
+    """Return the cut's name and the face of a font file, or None if it is of no use."""
     from PIL import ImageFont
 
     try:
@@ -176,7 +229,11 @@ def _probe(path: Path) -> tuple[str, Face] | None:
     name, cut = font.getname()
     family = FAMILIES.get(name or "")
     cut = cut or "Regular"
-    if family is None or _UNUSED_CUT.search(cut) or "[" in path.name:
+    if family is None and any_family:
+        name = name or path.stem
+        fixed = font.getlength("i") == font.getlength("M")
+        family = Family(name, name.lower(), "mono" if fixed else "sans", 1.0)
+    if family is None or (not any_cut and (_UNUSED_CUT.search(cut) or "[" in path.name)):
         return None
     missing = {_drawing(font, code) for code in ("\uffff", "\u0378", "\ue7ff")} | {None}
     characters = frozenset(c for c in CHARACTERS if _drawing(font, c) not in missing)

@@ -13,11 +13,11 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from ocr_batch.rendering import sample_texts as texts
 from ocr_batch.rendering.composition import Cell, Habits, words_of
 from ocr_batch.rendering.degradation import Degradation
 from ocr_batch.rendering.fonts import Face, find_faces
 from ocr_batch.rendering.press import Press
-from ocr_batch.rendering import sample_texts as texts
 
 __all__ = ["SAMPLES", "Sample", "make_samples"]
 

@@ -3,82 +3,35 @@
 from __future__ import annotations
 
 import json
+import shutil
 import tempfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from ocr_batch.datasets.crops import Dataset
+from ocr_batch.datasets.batches import TrainingData
 from ocr_batch.errors import TrainingError
-from ocr_batch.recognition.bundle import CARD, LINE_RELATIVE, Card, checksum, load_card
-from ocr_batch.recognition.classifier import (
-    FLOAT_FILE,
-    INT8_FILE,
-    KERAS_FILE,
-    load_classifier,
-)
+from ocr_batch.recognition.bundle import CARD, Card, CropContract, checksum, load_card
+from ocr_batch.recognition.classifier import KERAS_FILE, load_classifier
+from ocr_batch.recognition.keras_model import foreign_code
+from ocr_batch.training.conversion import convert
 
-__all__ = ["export_bundle", "reseal", "seal", "write_card"]
+__all__ = ["H5_FILE", "export_bundle", "reseal", "seal", "write_card"]
 
-#: Crops that the LiteRT files take at once.
-LITERT_BATCH = 64
+#: The file that the customer's reference saves its model as.
+H5_FILE = "prediction_model.h5"
 #: Crops that int8 ranges are measured on, and that the exports are compared on.
 _REPRESENTATIVE, _COMPARED = 2048, 20_000
 
 
-def _convert(
-    saved: Path, representative: Callable[[], Iterator[dict[str, NDArray[np.float32]]]] | None
-) -> bytes:
-    """Convert a SavedModel to LiteRT, to int8 when representative inputs are given."""
-    import tensorflow as tf
-
-    converter = tf.lite.TFLiteConverter.from_saved_model(str(saved))
-    if representative is not None:
-        converter.optimizations = [tf.lite.Optimize.DEFAULT]
-        converter.representative_dataset = representative
-        converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
-        converter.inference_input_type = tf.int8
-        converter.inference_output_type = tf.int8
-    content: bytes = converter.convert()
-    return content
-
-
-def _export_litert(model: Any, folder: Path, crops: Dataset) -> None:
-    """Write the float and the int8 file, the int8 ranges measured on `crops`."""
-    import keras
-
-    size, contract = LITERT_BATCH, LINE_RELATIVE
-    shape = (size, contract.frame, contract.frame, contract.channels)
-    signature = [
-        keras.InputSpec(shape=shape, dtype="float32", name="image"),
-        keras.InputSpec(shape=(size, contract.geometry), dtype="float32", name="geometry"),
-    ]
-
-    def representative() -> Iterator[dict[str, NDArray[np.float32]]]:
-        for start in range(0, len(crops), size):
-            rows = np.arange(start, start + size) % len(crops)
-            image = crops.images(rows).astype(np.float32) / np.float32(255)
-            # Black and white in every batch: the input's range is then exactly 0..1, and a
-            # quantised pixel is its byte less 128.
-            image[0, 0, 0], image[0, 0, 1] = 0.0, 1.0
-            yield {"image": image, "geometry": crops.geometry[rows].astype(np.float32)}
-
-    with tempfile.TemporaryDirectory() as temporary:
-        saved = Path(temporary) / "saved"
-        model.export(saved, format="tf_saved_model", verbose=False, input_signature=[signature])
-        (folder / FLOAT_FILE).write_bytes(_convert(saved, None))
-        (folder / INT8_FILE).write_bytes(_convert(saved, representative))
-
-
-def _compare(folder: Path, crops: Dataset) -> dict[str, float]:
+def _compare(folder: Path, crops: TrainingData) -> dict[str, float]:
     """Measure how often each back end agrees with the truth, and int8 with float."""
-    images, geometry = crops.images(slice(None)), crops.geometry.astype(np.float32)
+    inputs = crops.inputs(slice(None))
     scores = {
-        backend: load_classifier(folder, backend).scores(images, geometry)
+        backend: load_classifier(folder, backend).scores(inputs["image"], inputs.get("geometry"))
         for backend in ("litert-float", "litert-int8")
     }
     read = {backend: value.argmax(axis=1) for backend, value in scores.items()}
@@ -119,30 +72,57 @@ def reseal(folder: Path) -> None:
         seal(folder)
 
 
+def _check(model: Any, contract: CropContract, classes: Sequence[str]) -> None:
+    """Refuse a model that does not fit the classes or the crops, or that Keras can not restore."""
+    if model.output_shape[-1] != len(classes):
+        raise TrainingError(
+            f"the model tells {model.output_shape[-1]} classes apart, not {len(classes)}; "
+            "train it with these classes"
+        )
+    takes = {tensor.name: int(np.prod(tensor.shape[1:])) for tensor in model.inputs}
+    gets = {"image": contract.frame**2 * contract.channels, "geometry": contract.geometry}
+    if takes != {name: size for name, size in gets.items() if size}:
+        raise TrainingError(
+            f"the model takes {takes} numbers a crop, {contract.name} crops have {gets}; "
+            "train it on crops of this contract"
+        )
+    name = foreign_code(json.loads(model.to_json()))
+    if name is not None:
+        raise TrainingError(
+            f"the model holds {name}, code that no bundle may bring along; "
+            "build it from Keras' own layers alone"
+        )
+
+
 def export_bundle(
     model: Any,
     out: Path,
     *,
+    contract: CropContract,
     classes: Sequence[str],
     n_characters: int,
     temperature: float,
     recipe: Mapping[str, Any],
     metrics: Mapping[str, Any],
     sources: Sequence[Mapping[str, str]],
-    validation: Dataset,
+    validation: TrainingData,
     seed: int = 0,
+    h5: bool = False,
 ) -> Card:
     """Write a bundle: ``model.keras``, its two LiteRT exports, and ``card.json``.
 
-    Other files that already lie in the folder (the language model, the space model) stay, and
-    are listed in the card.
+    All is made in a folder beside `out` first. Other files that already lie in `out` (the language
+    model, the space model) stay, and are listed in the card.
 
     Parameters
     ----------
     model : keras.Model
-        Takes ``image`` (N, 56, 56, 2) in 0..1 and ``geometry`` (N, 8); gives logits (N, C).
+        Takes ``image`` (N, frame, frame, channels), or flat (N, frame * frame), in 0..1, and
+        ``geometry`` (N, G) where the contract has one; gives logits or probabilities (N, C).
     out : Path
         The bundle's folder, whose name becomes the bundle's; made if missing.
+    contract : CropContract
+        How the crops are cut.
     classes : sequence of str
         The C classes in order; those from `n_characters` on are garbage.
     n_characters : int
@@ -151,10 +131,12 @@ def export_bundle(
         For the card; must be JSON.
     sources : sequence of mapping
         For the card: data sources with their licences.
-    validation : Dataset
+    validation : TrainingData
         Crops by which int8 ranges are chosen and the exports compared.
     seed : int
         Of the choice among them.
+    h5 : bool
+        Also write ``prediction_model.h5``, for programs that expect it.
 
     Returns
     -------
@@ -163,32 +145,41 @@ def export_bundle(
     Raises
     ------
     TrainingError
-        If the model's output does not fit the classes.
+        If the model does not fit the classes or the contract, holds layers that are not Keras'
+        own, or can not be converted.
     """
-    if model.output_shape[-1] != len(classes):
-        raise TrainingError(
-            f"the model tells {model.output_shape[-1]} classes apart, not {len(classes)}; "
-            "train it with these classes"
-        )
-    out.mkdir(parents=True, exist_ok=True)
-    # Without the optimizer's state, which only a checkpoint needs.
-    bare = type(model).from_config(model.get_config())
-    bare.set_weights(model.get_weights())
-    bare.save(out / KERAS_FILE)
-    _export_litert(bare, out, validation.take(_REPRESENTATIVE, seed))
+    _check(model, contract, classes)
+    # An absolute path has a name, whatever `out` is.
+    out = out.absolute()
+    out.parent.mkdir(parents=True, exist_ok=True)
     card = Card(
         name=out.name,
         network=model.name,
         classes=tuple(classes),
         n_characters=n_characters,
-        contract=LINE_RELATIVE,
+        contract=contract,
         temperature=round(temperature, 5),
         recipe=dict(recipe),
         metrics=dict(metrics),
         sources=tuple(sources),
         files={},
     )
-    write_card(out, card)
-    exports = _compare(out, validation.take(_COMPARED, seed + 1))
+    with tempfile.TemporaryDirectory(prefix=f".{out.name}-", dir=out.parent) as temporary:
+        part = Path(temporary)
+        # Without the optimizer's state, which only a checkpoint needs.
+        bare = type(model).from_config(model.get_config())
+        bare.set_weights(model.get_weights())
+        bare.save(part / KERAS_FILE)
+        if h5:
+            bare.save(part / H5_FILE)
+        convert(part, validation.take(_REPRESENTATIVE, seed).inputs(slice(None)))
+        write_card(part, card)
+        exports = _compare(part, validation.take(_COMPARED, seed + 1))
+        out.mkdir(exist_ok=True)
+        if not h5:  # that of an earlier model is not this one's
+            (out / H5_FILE).unlink(missing_ok=True)
+        for path in sorted(part.iterdir()):
+            if path.name != CARD:
+                shutil.move(path, out / path.name)
     write_card(out, replace(card, metrics={**metrics, "exports": exports}))
     return load_card(out)

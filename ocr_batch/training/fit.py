@@ -1,14 +1,11 @@
-"""Train the page reader's network on shards of labelled crops, restarting from checkpoints."""
+"""Fit a network to labelled crops, restarting from checkpoints, and calibrate it."""
 
 from __future__ import annotations
 
-import argparse
-import json
-import math
 import sys
 import time
-from collections.abc import Generator, Sequence
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Callable, Generator, Sequence
+from dataclasses import asdict, dataclass
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -16,22 +13,43 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ocr_batch.datasets.crops import (
-    Batch,
-    Dataset,
-    join_shards,
-    prefetch,
-    shuffled_batches,
-)
-from ocr_batch.errors import OcrBatchError, TrainingError
-from ocr_batch.recognition.charset import CLASSES, N_CHARACTERS
-from ocr_batch.training.calibration import fit_temperature, measure
-from ocr_batch.training.run import Recipe, Run
+from ocr_batch.datasets.batches import Batch, TrainingData, prefetch, shuffled_batches
+from ocr_batch.errors import TrainingError
+from ocr_batch.training.calibration import fit_temperature, measure, negative_log_likelihood
+from ocr_batch.training.recipe import Recipe
+from ocr_batch.training.run import Run, predict_logits
 
-__all__ = ["History", "Recipe", "fit", "predict_logits", "train_page_reader"]
+__all__ = ["Epoch", "History", "fit"]
 
-#: Batches between reports; batches on which the final batch statistics are measured.
-_REPORT, _STATISTICS = 500, 400
+#: Batches of an entry in the curve, where epochs are not counted; crops it is validated on.
+_REPORT, _GLANCE = 500, 5000
+#: Batches on which the final batch statistics are measured.
+_STATISTICS = 400
+
+
+@dataclass(frozen=True)
+class Epoch:
+    """A point of the learning curve.
+
+    Attributes
+    ----------
+    number, step : int
+        Epochs (or stretches of 500 batches) and batches so far.
+    seconds : float
+        Training time so far, interruptions left out.
+    loss, accuracy : float
+        Mean over the training batches since the point before, as augmented, dropout on.
+    validation_loss, validation_accuracy : float
+        Of the weights of this moment, in nats and as a share.
+    """
+
+    number: int
+    step: int
+    seconds: float
+    loss: float
+    accuracy: float
+    validation_loss: float
+    validation_accuracy: float
 
 
 @dataclass(frozen=True)
@@ -44,8 +62,8 @@ class History:
         Batches trained on.
     seconds : float
         Time spent on them, interruptions left out.
-    losses : tuple of (int, float)
-        Step and mean training loss since the entry before.
+    epochs : tuple of Epoch
+        The learning curve.
     temperature : float
         Found on the validation crops.
     metrics : dict
@@ -54,12 +72,14 @@ class History:
 
     steps: int
     seconds: float
-    losses: tuple[tuple[int, float], ...]
+    epochs: tuple[Epoch, ...]
     temperature: float
     metrics: dict[str, Any]
 
 
-def _class_weights(label: NDArray[np.int16], classes: int, balance: float) -> Any:
+def _class_weights(
+    label: NDArray[np.integer], classes: int, balance: float
+) -> NDArray[np.float64] | None:
     """Weights (C,) that make class frequencies ~ frequency ** (1 - balance); None without."""
     if balance == 0.0:
         return None
@@ -67,89 +87,105 @@ def _class_weights(label: NDArray[np.int16], classes: int, balance: float) -> An
     return np.where(counts > 0, np.maximum(counts, 1) ** -balance, 0.0)
 
 
-def predict_logits(model: Any, data: Dataset, batch: int = 1024) -> NDArray[np.float32]:
-    """Classify all crops of a dataset with a Keras model; returns logits (N, C) float32."""
-    import tensorflow as tf
+def _point(run: Run, validation: TrainingData) -> Epoch:
+    """Measure the weights of this moment."""
+    logits, state = run.predict(validation), run.state
+    loss, hits, count = state["sums"]
+    state["sums"] = [0.0, 0.0, 0]
+    return Epoch(
+        number=len(state["epochs"]) + 1,
+        step=state["step"],
+        seconds=round(state["seconds"], 2),
+        loss=round(loss / count, 6),
+        accuracy=round(hits / count, 6),
+        validation_loss=round(negative_log_likelihood(logits, validation.label), 6),
+        validation_accuracy=round(float((logits.argmax(axis=1) == validation.label).mean()), 6),
+    )
 
-    def forward(images: Any, geometry: Any) -> Any:
-        return model([tf.cast(images, tf.float32) / 255.0, geometry], training=False)
 
-    traced = tf.function(forward, reduce_retracing=True)
-    parts = []
-    for start in range(0, len(data), batch):
-        rows = slice(start, start + batch)
-        geometry = data.geometry[rows].astype(np.float32)
-        parts.append(traced(data.images(rows), geometry).numpy())
-    return np.concatenate(parts)
-
-
-def _train(run: Run, batches: Generator[Batch], out: Path) -> None:
-    """Train until the steps or the minutes of the recipe are used up."""
+def _train(
+    run: Run, batches: Generator[Batch], validation: TrainingData, stretch: int, out: Path
+) -> None:
+    """Train to the end that the recipe sets, a point of the curve every `stretch` batches."""
     from tqdm import tqdm
 
     recipe, state = run.recipe, run.state
+    end = recipe.epochs * stretch if recipe.epochs else recipe.steps
+    state["steps"] = end
     before, begun = state["seconds"], time.monotonic()
-    recent: list[Any] = []
     with tqdm(
-        total=recipe.steps or None,
+        total=end or None,
         initial=state["step"],
         unit="batch",
+        dynamic_ncols=True,
         disable=not sys.stderr.isatty(),
     ) as bar:
         while not state["done"]:
-            recent.append(run.train_on(next(batches)))
+            loss, accuracy = run.train_on(next(batches))
             bar.update()
+            bar.set_postfix(loss=f"{loss:.3f}", accuracy=f"{accuracy:.3f}", refresh=False)
             state["seconds"] = before + time.monotonic() - begun
-            if recipe.steps:
-                state["done"] = state["step"] >= recipe.steps
+            if end:
+                state["done"] = state["step"] >= end
             else:
                 state["done"] = state["seconds"] >= 60 * recipe.minutes
-            if state["step"] % _REPORT and not state["done"]:
-                continue
-            loss = float(np.mean([float(value) for value in recent]))
-            if not math.isfinite(loss):
-                raise TrainingError("the training diverged; lower the learning rate and try again")
-            state["losses"].append((state["step"], round(loss, 5)))
-            recent.clear()
-            tqdm.write(
-                f"step {state['step']}: loss {loss:.4f}, {state['seconds']:.0f} s, "
-                f"{state['step'] * recipe.batch / state['seconds']:.0f} crops/s",
-                file=sys.stderr,
-            )
-            if state["done"] or state["step"] % recipe.checkpoint == 0:
+            if state["step"] % stretch == 0 or state["done"]:
+                point = _point(run, validation)
+                state["epochs"].append(asdict(point))
+                run.keep_best(point.validation_loss)
+                state["done"] |= 0 < recipe.patience <= state["waited"]
+                tqdm.write(_line(point, recipe), file=sys.stderr)
+                # Measuring is no training: minutes are for that.
+                before, begun = state["seconds"], time.monotonic()
+                if recipe.epochs or state["done"] or state["step"] % recipe.checkpoint == 0:
+                    run.save(out)
+            elif state["step"] % recipe.checkpoint == 0:
                 run.save(out)
     batches.close()
 
 
+def _line(point: Epoch, recipe: Recipe) -> str:
+    place = f"epoch {point.number}" if recipe.epochs else f"batch {point.step}"
+    rate = point.step * recipe.batch / max(point.seconds, 1e-9)
+    return (
+        f"{place}: loss {point.loss:.4f}, accuracy {point.accuracy:.4f}, validation loss "
+        f"{point.validation_loss:.4f}, accuracy {point.validation_accuracy:.4f}; "
+        f"{point.seconds:.0f} s, {rate:.0f} crops/s"
+    )
+
+
 def fit(
-    train: Dataset,
-    validation: Dataset,
+    train: TrainingData,
+    validation: TrainingData,
     recipe: Recipe,
     out: Path,
-    resume: bool = True,
+    build: Callable[[], Any],
     *,
-    classes: Sequence[str] = CLASSES,
-    n_characters: int = N_CHARACTERS,
+    classes: Sequence[str],
+    n_characters: int,
+    resume: bool = True,
 ) -> tuple[Any, History]:
     """Train a network, then measure and calibrate it on the validation crops.
 
     Parameters
     ----------
-    train, validation : Dataset
-        Labels are indices into `classes`. The two should share no `group`.
+    train, validation : TrainingData
+        Labels are indices into `classes`. The two should share no writer and no font.
     recipe : Recipe
     out : Path
-        Folder for the checkpoint, ``out/checkpoint``; made if missing.
-    resume : bool
-        Continue from the checkpoint in `out`, if there is one.
+        Folder for the checkpoint; made if missing.
+    build : callable
+        Makes the network that the training starts from.
     classes : sequence of str
         Names of the classes; those from `n_characters` on are garbage.
     n_characters : int
+    resume : bool
+        Continue from the checkpoint in `out`, if there is one.
 
     Returns
     -------
     model : keras.Model
-        With averaged weights, ready to export.
+        Ready to export.
     history : History
 
     Raises
@@ -157,18 +193,21 @@ def fit(
     TrainingError
         If the data can not be used, or the checkpoint is of another recipe.
     """
-    import keras
-
+    recipe.check()
     for name, data in (("training", train), ("validation", validation)):
         if not len(data) or data.label.min() < 0 or data.label.max() >= len(classes):
             raise TrainingError(
                 f"the {name} crops are none, or have labels outside 0..{len(classes) - 1}; "
                 "label them again with these classes"
             )
-    keras.utils.set_random_seed(recipe.seed)
-    run = Run.restore(out, recipe) if resume else None
-    if run is None:
-        run = Run.start(recipe, len(classes))
+    run = Run(build, recipe)
+    if run.model.output_shape[-1] != len(classes):
+        raise TrainingError(
+            f"the network tells {run.model.output_shape[-1]} classes apart, the data has "
+            f"{len(classes)}; build it for as many"
+        )
+    if resume:
+        run.restore(out)
     weights = _class_weights(train.label, len(classes), recipe.balance)
 
     def stream(start: int, seed: int) -> Generator[Batch]:
@@ -182,95 +221,17 @@ def fit(
         )
         return prefetch(batches)
 
-    _train(run, stream(run.state["step"], recipe.seed), out)
-    fresh = stream(0, recipe.seed + 1)
-    run.finish(islice(fresh, _STATISTICS))
-    fresh.close()
-    model, state = run.model, run.state
     held_out = validation.take(recipe.limit, recipe.seed)
+    if recipe.epochs:
+        stretch, watched = max(1, len(train) // min(recipe.batch, len(train))), held_out
+    else:
+        stretch, watched = _REPORT, held_out.take(_GLANCE, recipe.seed)
+    _train(run, stream(run.state["step"], recipe.seed), watched, stretch, out)
+    fresh = stream(0, recipe.seed + 1)
+    model = run.finish(islice(fresh, _STATISTICS))
+    fresh.close()
     logits = predict_logits(model, held_out)
     temperature = fit_temperature(logits, held_out.label)
     metrics = measure(logits, held_out.label, classes, n_characters, temperature=temperature)
-    losses = tuple((int(step), float(loss)) for step, loss in state["losses"])
-    return model, History(state["step"], state["seconds"], losses, temperature, metrics)
-
-
-def train_page_reader(
-    shards: Path,
-    out: Path,
-    recipe: Recipe | None = None,
-    resume: bool = True,
-    sources: Sequence[dict[str, str]] = (),
-) -> History:
-    """Train the page reader on ``shards/train`` and write its bundle.
-
-    Parameters
-    ----------
-    shards : Path
-        Folder with ``train/*.npz`` and ``validation/*.npz``, as `datasets.ShardWriter` writes them.
-    out : Path
-        The bundle's folder. Checkpoints are kept in ``<shards>/runs/<name of out>``, away from
-        what is shipped.
-    recipe : Recipe, optional
-    resume : bool
-        Continue an interrupted run.
-    sources : sequence of dict
-        Data sources for the card: ``name``, ``licence`` and what else is worth saying.
-
-    Returns
-    -------
-    History
-    """
-    from ocr_batch.training.export import export_bundle
-
-    recipe = Recipe() if recipe is None else recipe
-    train, validation = join_shards(shards / "train"), join_shards(shards / "validation")
-    model, history = fit(train, validation, recipe, shards / "runs" / out.name, resume)
-    export_bundle(
-        model,
-        out,
-        classes=CLASSES,
-        n_characters=N_CHARACTERS,
-        temperature=history.temperature,
-        recipe=asdict(replace(recipe, steps=history.steps)),
-        metrics=history.metrics,
-        sources=sources,
-        validation=validation,
-    )
-    return history
-
-
-def _main(arguments: Sequence[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(description="Train the page reader on shards of crops.")
-    parser.add_argument("shards", type=Path, help="folder with train/ and validation/")
-    parser.add_argument("-o", "--out", type=Path, required=True, help="folder of the bundle")
-    parser.add_argument("--minutes", type=float, default=Recipe.minutes)
-    parser.add_argument("--steps", type=int, default=Recipe.steps, help="instead of --minutes")
-    parser.add_argument("--batch", type=int, default=Recipe.batch)
-    parser.add_argument("--rate", type=float, default=Recipe.rate)
-    parser.add_argument("--balance", type=float, default=Recipe.balance)
-    parser.add_argument("--seed", type=int, default=Recipe.seed)
-    parser.add_argument("--network", default=Recipe.network)
-    parser.add_argument("--fresh", action="store_true", help="ignore an earlier checkpoint")
-    given = parser.parse_args(arguments)
-    recipe = Recipe(
-        network=given.network,
-        steps=given.steps,
-        minutes=given.minutes,
-        batch=given.batch,
-        rate=given.rate,
-        balance=given.balance,
-        seed=given.seed,
-    )
-    try:
-        history = train_page_reader(given.shards, given.out, recipe, resume=not given.fresh)
-    except OcrBatchError as error:
-        sys.stderr.write(f"{error}\n")
-        return error.exit_code
-    metrics = {name: value for name, value in history.metrics.items() if name != "confusions"}
-    sys.stdout.write(json.dumps({"steps": history.steps, **metrics}, indent=1) + "\n")
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(_main())
+    epochs = tuple(Epoch(**point) for point in run.state["epochs"])
+    return model, History(run.state["step"], run.state["seconds"], epochs, temperature, metrics)

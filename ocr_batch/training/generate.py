@@ -1,36 +1,38 @@
-"""Make training shards: render pages, degrade them, segment them, label the candidates.
-
-Usage: ``python -m ocr_batch.training.generate CORPUS -o SHARDS --pages 700``.
-"""
+"""Make training shards: render pages, degrade them, segment them, label the candidates."""
 
 from __future__ import annotations
 
-import argparse
-import os
-from collections.abc import Sequence
-from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass
-from multiprocessing import get_context
+import io
+from collections.abc import Callable, Sequence
+from contextlib import closing
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from tqdm import tqdm
 
+from ocr_batch.batch.local import available_cores
+from ocr_batch.batch.pool import run_tasks
 from ocr_batch.datasets.crops import ShardWriter
+from ocr_batch.errors import TrainingError
+from ocr_batch.output.files import write_atomic
 from ocr_batch.recognition.charset import CLASSES, N_CHARACTERS
 from ocr_batch.rendering.corpus import Corpus
-from ocr_batch.rendering.degradation import degrade, sample_degradation
-from ocr_batch.rendering.fonts import Face, find_faces, split_families
-from ocr_batch.rendering.page import render_page
+from ocr_batch.rendering.folder import PageOptions, make_page
+from ocr_batch.rendering.fonts import Face, choose_faces, split_families
 from ocr_batch.training.labelling import LabelledPage, label_page
 
-__all__ = ["Plan", "generate"]
+__all__ = ["Plan", "generate", "label_rendered"]
 
 # A class seen this often on a page is thinned out above it.
 _PLENTY = 40
 # Garbage kept for each character kept.
 _GARBAGE = 0.65
+# Pages of a part.
+_PART = 10
+# Share of the designs that only validation pages are set in.
+_HELD = 0.1
 
 
 @dataclass(frozen=True)
@@ -39,20 +41,75 @@ class Plan:
 
     Attributes
     ----------
-    corpus : Path
-        Folder of text files.
+    corpus : path, or sequence of paths
+        Text files, and folders of them.
     out : Path
-        Gets the folders ``train`` and ``validation``.
+        Gets the folders ``train`` and ``validation`` with crops, and ``gaps-train`` and
+        ``gaps-validation`` with gaps for the space model.
     pages, validation_pages : int
+        The validation's are set in fonts of other designs.
     seed : int
-        Page k of a set depends on the seed and k only.
+        Page k of a set depends on the seed, k, the text, the fonts and the options only.
+    fonts : sequence of path
+        Font files and folders of them; default: those that are installed.
+    page : PageOptions
+        How the pages are rendered.
     """
 
-    corpus: Path
+    corpus: str | Path | Sequence[str | Path]
     out: Path
     pages: int = 700
     validation_pages: int = 40
     seed: int = 1
+    fonts: Sequence[str | Path] = ()
+    page: PageOptions = field(default_factory=PageOptions)
+
+
+class _Part(NamedTuple):
+    """The pages of one file: the set's name, the file's number, numbers of pages."""
+
+    name: str
+    number: int
+    pages: range
+
+
+@dataclass(frozen=True)
+class _Job:
+    """Make a part."""
+
+    out: Path
+    seed: int
+    corpus: Corpus
+    faces: dict[str, list[Face]]
+    page: PageOptions
+
+    def __call__(self, part: _Part) -> int:
+        faces = self.faces[part.name]
+        family = {text: number for number, text in enumerate(sorted({f.family for f in faces}))}
+        of_face = np.array([family[face.family] for face in faces] + [-1])
+        gaps, spaces = [], []
+        name = f"part{part.number:04d}"
+        with ShardWriter(self.out / part.name, prefix=name) as writer:
+            for number in part.pages:
+                rng = np.random.default_rng([self.seed, part.name == "train", number])
+                labelled, keep = label_rendered(faces, self.corpus, rng, self.page)
+                writer.add(
+                    labelled.images[keep],
+                    labelled.geometry[keep],
+                    labelled.label[keep],
+                    of_face[labelled.face[keep]],
+                )
+                gaps.append(labelled.gaps)
+                spaces.append(labelled.spaces)
+        packed = io.BytesIO()
+        np.savez(packed, x=np.concatenate(gaps), y=np.concatenate(spaces))
+        # Written last: it says that the part is done.
+        write_atomic(_gaps_file(self.out, part), packed.getvalue())
+        return len(part.pages)
+
+
+def _gaps_file(out: Path, part: _Part) -> Path:
+    return out / f"gaps-{part.name}" / f"part{part.number:04d}.npz"
 
 
 def _choose(label: NDArray[np.int64], rng: np.random.Generator) -> NDArray[np.bool_]:
@@ -65,46 +122,35 @@ def _choose(label: NDArray[np.int64], rng: np.random.Generator) -> NDArray[np.bo
     return np.asarray(rng.random(len(label)) < share[label], np.bool_)
 
 
-def make_page(
-    faces: Sequence[Face], corpus: Corpus, rng: np.random.Generator
+def label_rendered(
+    faces: Sequence[Face],
+    corpus: Corpus,
+    rng: np.random.Generator,
+    options: PageOptions | None = None,
 ) -> tuple[LabelledPage, NDArray[np.bool_]]:
-    """Render, degrade, segment and label one page, and choose the candidates to keep."""
-    page = render_page(rng, faces, corpus)
-    page = degrade(page, sample_degradation(rng), rng)
-    labelled = label_page(page)
+    """Render, degrade, segment and label one page, and choose the candidates to keep.
+
+    Parameters
+    ----------
+    faces : sequence of Face
+    corpus : Corpus
+    rng : numpy.random.Generator
+        All chance comes from it.
+    options : PageOptions, optional
+
+    Returns
+    -------
+    page : LabelledPage
+    keep : ndarray of bool, shape (E,)
+    """
+    scanned, _ = make_page(rng, faces, corpus, options)
+    labelled = label_page(scanned)
     return labelled, _choose(labelled.label, rng)
 
 
-def _work(plan: Plan, name: str, numbers: Sequence[int], part: int) -> int:
-    import cv2
-
-    cv2.setNumThreads(1)
-    corpus = Corpus(plan.corpus)
-    train, validation = split_families(find_faces(), plan.seed)
-    faces = train if name == "train" else validation
-    family = {text: number for number, text in enumerate(sorted({f.family for f in faces}))}
-    of_face = np.array([family[face.family] for face in faces] + [-1])
-    gaps, spaces = [], []
-    folder = plan.out / name
-    with ShardWriter(folder, prefix=f"part{part:04d}") as writer:
-        for number in numbers:
-            rng = np.random.default_rng([plan.seed, name == "train", number])
-            labelled, keep = make_page(faces, corpus, rng)
-            writer.add(
-                labelled.images[keep],
-                labelled.geometry[keep],
-                labelled.label[keep],
-                of_face[labelled.face[keep]],
-            )
-            gaps.append(labelled.gaps)
-            spaces.append(labelled.spaces)
-    target = plan.out / f"gaps-{name}"
-    target.mkdir(parents=True, exist_ok=True)
-    np.savez(target / f"part{part:04d}.npz", x=np.concatenate(gaps), y=np.concatenate(spaces))
-    return len(numbers)
-
-
-def generate(plan: Plan, jobs: int | None = None) -> None:
+def generate(
+    plan: Plan, jobs: int | None = None, watch: Callable[[int, int], object] | None = None
+) -> None:
     """Generate shards in parallel; parts that exist already are not made again.
 
     Parameters
@@ -113,34 +159,35 @@ def generate(plan: Plan, jobs: int | None = None) -> None:
         What to make, and where.
     jobs : int, optional
         Processes; default: one a core.
+    watch : function of (int, int), optional
+        Called with the pages done since the last call, and those still to be made at the start.
+
+    Raises
+    ------
+    TrainingError
+        If there is no text, or there are too few fonts; nothing is written then.
     """
-    tasks = []
-    for name, pages in (("validation", plan.validation_pages), ("train", plan.pages)):
-        for part, first in enumerate(range(0, pages, 10)):
-            if not (plan.out / f"gaps-{name}" / f"part{part:04d}.npz").exists():
-                tasks.append((name, range(first, min(first + 10, pages)), part))
-    os.environ["OMP_NUM_THREADS"] = "1"
-    with (
-        ProcessPoolExecutor(jobs or os.cpu_count(), mp_context=get_context("spawn")) as pool,
-        tqdm(total=sum(len(task[1]) for task in tasks), unit="page") as bar,
-    ):
-        for done in [pool.submit(_work, plan, *task) for task in tasks]:
-            bar.update(done.result())
-
-
-def main() -> None:
-    """Run from the command line."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("corpus", type=Path)
-    parser.add_argument("-o", "--out", type=Path, required=True)
-    parser.add_argument("--pages", type=int, default=Plan.pages)
-    parser.add_argument("--validation-pages", type=int, default=Plan.validation_pages)
-    parser.add_argument("--seed", type=int, default=Plan.seed)
-    parser.add_argument("--jobs", type=int)
-    options = parser.parse_args()
-    plan = Plan(options.corpus, options.out, options.pages, options.validation_pages, options.seed)
-    generate(plan, options.jobs)
-
-
-if __name__ == "__main__":
-    main()
+    parts = [
+        _Part(name, number, range(first, min(first + _PART, pages)))
+        for name, pages in (("validation", plan.validation_pages), ("train", plan.pages))
+        for number, first in enumerate(range(0, pages, _PART))
+    ]
+    parts = [part for part in parts if not _gaps_file(plan.out, part).exists()]
+    if not parts:
+        return
+    found = choose_faces(plan.fonts)
+    # Without validation no design has to be held back for it.
+    train, validation = split_families(found, plan.seed, _HELD if plan.validation_pages else 0.0)
+    faces = {"train": train, "validation": validation}
+    for name in sorted({part.name for part in parts}):
+        if not faces[name]:
+            raise TrainingError(
+                f"No font is left for the {name} pages: training and validation need fonts of "
+                "different designs. Give more fonts, or no validation pages."
+            )
+    job = _Job(plan.out, plan.seed, Corpus(plan.corpus), faces, plan.page)
+    total = sum(len(part.pages) for part in parts)
+    with closing(run_tasks(job, parts, jobs or available_cores())) as made:
+        for pages in made:
+            if watch is not None:
+                watch(pages, total)

@@ -1,273 +1,352 @@
 """Harvest labelled crops from real pages whose text is known.
 
-A page is read, its reading is aligned with its truth, and where long stretches agree the
-characters' crops are labelled: those read right, those read wrong between neighbours read right,
-and the wrong cuts and joins of both as garbage.
-
-Usage: ``python -m ocr_batch.training.harvest PAGES TRUTH -o SHARDS --model BUNDLE``.
+Each page is read and aligned with its transcript (`training.forced`); the crops whose labels can
+be trusted are kept, those that reading had wrong above all, and wrong cuts as garbage.
 """
 
 from __future__ import annotations
 
-import argparse
-import os
-from collections.abc import Iterable, Sequence
-from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass
-from multiprocessing import get_context
+import hashlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import closing
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
-from rapidfuzz.distance import Levenshtein
-from tqdm import tqdm
 
-from ocr_batch.batch.pipeline import Models, ReadTrace, load_models, trace_sheet
-from ocr_batch.datasets.crops import ShardWriter
-from ocr_batch.errors import ImageError, TrainingError
-from ocr_batch.evaluation.metrics import normalise
-from ocr_batch.imaging.load import load_page
-from ocr_batch.recognition.charset import CLASSES, GARBAGE, N_CHARACTERS
+from ocr_batch.batch.local import DEFAULT_TIMEOUT, available_cores, run_processes
+from ocr_batch.batch.work import Opened
+from ocr_batch.datasets.crops import CropSet, pack
+from ocr_batch.datasets.harvested import HarvestedPage, HarvestWriter, read_harvest
+from ocr_batch.errors import TrainingError
+from ocr_batch.recognition.bundle import CARD, find_bundle, load_card
+from ocr_batch.training.contact import contact_path, draw_contact
+from ocr_batch.training.forced import force_page
+from ocr_batch.training.pairs import PagePair
+from ocr_batch.training.real_crops import crop_page
 
-__all__ = ["Harvest", "align", "harvest_page", "harvest_pages"]
+if TYPE_CHECKING:
+    from ocr_batch.batch.pipeline import Models
+    from ocr_batch.imaging.load import Sheet
 
-_LEFT, _RIGHT, _TWO, _NOISE = (N_CHARACTERS + number for number in range(len(GARBAGE)))
-_CLASS = {text: number for number, text in enumerate(CLASSES)}
-# A character counts only inside a stretch of this many that agree, single errors allowed between.
-_STRETCH = 14
-_CONTEXT = 3
-# Characters read right and surely teach little: this share of them is kept.
-_SURE, _SURE_SHARE = 0.98, 0.35
-_GARBAGE_SHARE = 0.5
+__all__ = [
+    "HarvestJob",
+    "HarvestOptions",
+    "HarvestSummary",
+    "harvest_pages",
+]
+
+# Crops of a page share a group; below come the groups of drawn pages, their font families.
+_FIRST_GROUP = 10_000
+_GROUPS = 22_000
+#: Where fewer of a transcript's characters are found, it may be of another page.
+_LEAST_FOUND = 0.2
 
 
 @dataclass(frozen=True)
-class Harvest:
-    """Labelled crops of one page.
+class HarvestOptions:
+    """How pages are harvested.
 
     Attributes
     ----------
-    images : ndarray of uint8, shape (E, 56, 56, 2)
-    geometry : ndarray of float32, shape (E, 8)
-    label : ndarray of int64, shape (E,)
-        Index into `CLASSES`.
+    model : str
+        Name or folder of the bundle to read with.
+    min_confidence : float
+        Labels that are less likely right are dropped, 0..1. On drawn, degraded pages whose
+        transcripts had defects, 0.7 kept nine in ten of the characters that were misread.
+    hold_back : float
+        Share of the pages that are kept out, for a check after training.
+    seed : int
+        Of the choice of pages held back and of easy crops left out.
+    jobs : int
+        Processes; 0: one a core.
+    backend : str
+        What runs the classifier.
+    timeout : float
+        Seconds a page may take; 0 for no limit.
     """
 
-    images: NDArray[np.uint8]
-    geometry: NDArray[np.float32]
+    model: str = "english"
+    min_confidence: float = 0.7
+    hold_back: float = 0.2
+    seed: int = 0
+    jobs: int = 0
+    backend: str = "auto"
+    timeout: float = DEFAULT_TIMEOUT
+
+
+@dataclass(frozen=True)
+class HarvestSummary:
+    """What came of harvesting.
+
+    Attributes
+    ----------
+    pages : tuple of HarvestedPage
+    sheet : Path or None
+        Contact sheet of the crops; None when there are none.
+    """
+
+    pages: tuple[HarvestedPage, ...]
+    sheet: Path | None
+
+    @property
+    def held_back(self) -> int:
+        """Pages kept out of the crops."""
+        return sum(page.held_back for page in self.pages)
+
+    @property
+    def failed(self) -> tuple[HarvestedPage, ...]:
+        """Pages that gave nothing, with their errors."""
+        return tuple(page for page in self.pages if page.error)
+
+    @property
+    def characters(self) -> int:
+        """Characters of the transcripts of all pages that were read."""
+        return sum(page.characters for page in self.pages)
+
+    @property
+    def labelled(self) -> int:
+        """Characters whose labels are trusted."""
+        return sum(page.labelled for page in self.pages)
+
+    @property
+    def misread(self) -> int:
+        """Of the characters labelled, those that reading had wrong."""
+        return sum(page.misread for page in self.pages)
+
+    @property
+    def crops(self) -> int:
+        """Crops written, easy ones thinned out, those of the garbage classes included."""
+        return sum(page.crops for page in self.pages)
+
+
+@dataclass(frozen=True)
+class _Crops:
+    """The crops of a page as they travel between processes."""
+
+    packed: NDArray[np.uint8]
+    geometry: NDArray[np.float16]
     label: NDArray[np.int64]
+    confidence: NDArray[np.float64]
+    read: NDArray[np.int64]
+    characters: int
+    labelled: int
+    misread: int
 
 
-def _fold(text: str) -> str:
-    """Fold one character as the referee does, keeping its length."""
-    folded = normalise(text)
-    return folded if len(folded) == 1 else text
+@dataclass
+class HarvestJob:
+    """Harvest pages in reading processes.
 
-
-def align(output: str, truth: str) -> list[tuple[int, str]]:
-    """Find the output characters whose truth is certain.
-
-    Parameters
+    Attributes
     ----------
-    output : str
-        As read; characters already folded one to one.
-    truth : str
-        Folded likewise.
-
-    Returns
-    -------
-    list of (int, str)
-        Position in `output` and true character.
+    options : HarvestOptions
+    truth : mapping of (str, int) to (Path, int)
+        Transcript and index of each page that is wanted, by its file and number.
+    models : Models or None
+        What `prepare` loads.
     """
-    same = np.zeros(len(output), np.bool_)
-    true: list[str] = [""] * len(output)
-    for op in Levenshtein.opcodes(output, truth):
-        if op.tag == "equal":
-            same[op.src_start : op.src_end] = True
-            true[op.src_start : op.src_end] = truth[op.dest_start : op.dest_end]
-        elif op.tag == "replace" and op.src_end - op.src_start == op.dest_end - op.dest_start == 1:
-            true[op.src_start] = truth[op.dest_start]
-    known = np.array([bool(text) for text in true], np.bool_)
-    if not len(known):
-        return []
-    # Stretches of known characters in which errors stand alone between right ones.
-    near = np.convolve(same, np.ones(2 * _CONTEXT + 1), mode="same")
-    good = known & (same | (near >= 2 * _CONTEXT))
-    edges = np.flatnonzero(np.diff(np.r_[0, good.astype(np.int8), 0]))
-    certain: list[tuple[int, str]] = []
-    for start, stop in zip(edges[::2], edges[1::2], strict=True):
-        if stop - start >= _STRETCH:
-            certain += [(place, true[place]) for place in range(int(start), int(stop))]
-    return certain
 
+    options: HarvestOptions
+    truth: Mapping[tuple[str, int], tuple[Path, int]]
+    models: Models | None = field(default=None, repr=False)
 
-def _output(trace: ReadTrace) -> tuple[str, NDArray[np.int64]]:
-    """Spell a reading; for each character the index of its reading, -1 for a space."""
-    letters: list[str] = []
-    index: list[int] = []
-    reading = trace.reading
-    for number in range(len(reading.edge)):
-        new_line = number > 0 and reading.line[number] != reading.line[number - 1]
-        if number and (reading.space[number] or new_line):
-            letters.append(" ")
-            index.append(-1)
-        text = CLASSES[reading.label[number]]
-        letters += [_fold(letter) for letter in text]
-        index += [number] * len(text)
-    return "".join(letters), np.array(index, np.int64)
+    def prepare(self) -> None:
+        """Load the models, and keep OpenCV to the one core that a process has."""
+        import cv2
 
+        from ocr_batch.batch.pipeline import load_models
 
-def harvest_page(trace: ReadTrace, truth: str, rng: np.random.Generator) -> Harvest:
-    """Label the crops of one page that was read.
+        cv2.setNumThreads(1)
+        self.models = load_models(self.options.model, backend=self.options.backend)
 
-    Parameters
-    ----------
-    trace : ReadTrace
-        The page with its lattice.
-    truth : str
-    rng : numpy.random.Generator
-        Draws which of the easy crops are kept.
+    def count_pages(self, source: str) -> int:
+        """Return the number of pages of a file."""
+        from ocr_batch.imaging.load import count_pages
 
-    Returns
-    -------
-    Harvest
-    """
-    output, index = _output(trace)
-    folded = normalise(truth)
-    certain: dict[int, str] = {}
-    for place, text in align(output, folded):
-        number = int(index[place])
-        if number >= 0 and len(CLASSES[trace.reading.label[number]]) == 1:
-            certain[number] = text
-        elif number >= 0 and text == output[place]:
-            # A ligature counts when all its letters were confirmed; the last one decides.
-            certain[number] = CLASSES[trace.reading.label[number]]
-    numbers = np.array(sorted(certain), np.int64)
-    if not len(numbers):
-        none = np.zeros(0, np.int64)
-        return Harvest(np.zeros((0, 56, 56, 2), np.uint8), np.zeros((0, 8), np.float32), none)
-    edge = trace.reading.edge[numbers]
-    read = trace.reading.label[numbers]
-    label = np.array(
-        [
-            own
-            if _fold(CLASSES[own]) == certain[int(n)] or len(CLASSES[own]) > 1
-            else _CLASS.get(certain[int(n)], -1)
-            for n, own in zip(numbers, read, strict=True)
-        ],
-        np.int64,
-    )
-    likely = np.exp(trace.scored.log_probabilities[edge, read])
-    easy = (label == read) & (likely > _SURE)
-    keep = (label >= 0) & (~easy | (rng.random(len(label)) < _SURE_SHARE))
-    garbage, kind = _garbage(trace, edge, rng)
-    chosen = np.concatenate([edge[keep], garbage])
-    images, geometry = trace.page.crops(trace.scored.edges.take(chosen))
-    return Harvest(images, geometry, np.concatenate([label[keep], kind]))
+        return count_pages(source)
 
+    def load_page(self, source: str, number: int) -> Sheet:
+        """Decode one page, counted from 1."""
+        from ocr_batch.imaging.load import load_page
 
-def _garbage(
-    trace: ReadTrace, edge: NDArray[np.int64], rng: np.random.Generator
-) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Return edges that are surely no character, and their classes."""
-    edges = trace.scored.edges
-    owner = np.full(len(trace.page.pieces) + 1, -1, np.int64)
-    for number, (start, stop) in enumerate(zip(edges.start[edge], edges.stop[edge], strict=True)):
-        owner[start:stop] = number
-    first, last = owner[edges.start], owner[edges.stop - 1]
-    chosen = np.zeros(len(edges), np.bool_)
-    chosen[edge] = True
-    inside = (first >= 0) & (first == last) & ~chosen
-    across = (first >= 0) & (last >= 0) & (first != last) & ~chosen
-    middle = (edges.box[:, 0] + edges.box[:, 2]) / 2
-    whole = (edges.box[edge, 0] + edges.box[edge, 2]) / 2
-    side = np.where(middle < whole[np.maximum(first, 0)], _LEFT, _RIGHT)
-    # A join counts as two only if it holds both whole.
-    start, stop = edges.start[edge], edges.stop[edge]
-    across &= edges.start == start[np.maximum(first, 0)]
-    across &= edges.stop == stop[np.maximum(last, 0)]
-    wanted = np.flatnonzero((inside | across) & (rng.random(len(edges)) < _GARBAGE_SHARE))
-    return wanted, np.where(inside[wanted], side[wanted], _TWO)
+        return load_page(source, number)
 
+    def read(self, sheets: Sequence[Sheet]) -> list[_Crops | None]:
+        """Harvest pages; None for those that are not wanted."""
+        return [self._harvest(sheet) for sheet in sheets]
 
-def _work(pages: Sequence[tuple[Path, Path]], out: Path, model: str, group: int, part: int) -> int:
-    import cv2
+    def _harvest(self, sheet: Sheet) -> _Crops | None:
+        from ocr_batch.batch.pipeline import trace_sheet
 
-    cv2.setNumThreads(1)
-    models = load_models(model)
-    with ShardWriter(out, prefix=f"harvest{part:04d}") as writer:
-        for number, (image, truth) in enumerate(pages):
-            try:
-                found = _harvest_file(image, truth, models, np.random.default_rng([part, number]))
-            except ImageError:
-                continue
-            writer.add(found.images, found.geometry, found.label, group)
-    return len(pages)
-
-
-def _harvest_file(image: Path, truth: Path, models: Models, rng: np.random.Generator) -> Harvest:
-    trace = trace_sheet(load_page(image), models)
-    return harvest_page(trace, truth.read_text("utf-8", errors="replace"), rng)
+        if self.models is None:
+            raise RuntimeError("the job was not prepared")
+        wanted = self.truth.get((sheet.source, sheet.number))
+        if wanted is None:
+            return None
+        text, index = wanted
+        trace = trace_sheet(sheet, self.models)
+        forced = force_page(trace, text.read_text("utf-8", errors="replace"), self.models)
+        rng = np.random.default_rng([self.options.seed, index])
+        crops = crop_page(trace, forced, self.options.min_confidence, rng)
+        return _Crops(
+            pack(crops.images),
+            crops.geometry.astype(np.float16),
+            crops.label,
+            crops.confidence,
+            crops.read,
+            forced.truth,
+            crops.labelled,
+            crops.misread,
+        )
 
 
 def harvest_pages(
-    pairs: Iterable[tuple[Path, Path]], out: Path, model: str, *, group: int = 9999, jobs: int = 0
-) -> None:
-    """Harvest many pages in parallel into shards.
+    pairs: Sequence[PagePair],
+    out: Path,
+    options: HarvestOptions | None = None,
+    watch: Callable[[int, int, HarvestedPage], None] = lambda done, total, page: None,
+) -> HarvestSummary:
+    """Harvest pages in parallel into a file or a folder of shards, with a contact sheet.
 
     Parameters
     ----------
-    pairs : iterable of (Path, Path)
-        Image and text file of each page.
+    pairs : sequence of PagePair
+        From `find_pairs`.
     out : Path
-        Folder of the shards.
-    model : str
-        Bundle to read with.
-    group : int
-        Group that the crops are marked with.
-    jobs : int
-        Processes; 0: one a core.
+        One compressed file if it ends in ``.npz`` (the sheet is beside it, ``.png``), else a
+        folder of shards (the sheet is ``contact.png`` in it).
+    options : HarvestOptions, optional
+    watch : callable
+        Told of each page: how many are done, of how many, and what came of it.
+
+    Returns
+    -------
+    HarvestSummary
+        A page that can not be read, or whose transcript can not, is named there.
 
     Raises
     ------
+    BundleError
+        If the bundle is missing, damaged, or reads isolated characters.
+    OutputError
+        If nothing can be written to `out`.
     TrainingError
-        If there is no page.
+        If there is no page, or none gave a crop.
     """
-    found = list(pairs)
-    if not found:
-        raise TrainingError("No pages to harvest: no image has a truth of the same name.")
-    os.environ["OMP_NUM_THREADS"] = "1"
-    parts = [found[first : first + 10] for first in range(0, len(found), 10)]
-    with (
-        ProcessPoolExecutor(jobs or os.cpu_count(), mp_context=get_context("spawn")) as pool,
-        tqdm(total=len(found), unit="page") as bar,
-    ):
-        waiting = [
-            pool.submit(_work, part, out, model, group, number) for number, part in enumerate(parts)
-        ]
-        for done in waiting:
-            bar.update(done.result())
+    options = options or HarvestOptions()
+    if not pairs:
+        raise TrainingError("There are no pages to harvest. Give images and their transcripts.")
+    bundle = find_bundle(options.model)
+    load_card(bundle)
+    checksum = hashlib.sha256((bundle / CARD).read_bytes()).hexdigest()
+    pages = _plan(pairs, options)
+    wanted = [k for k, page in enumerate(pages) if not (page.held_back or page.error)]
+    done = 0
+    for page in pages:
+        if page.held_back or page.error:
+            done += 1
+            watch(done, len(pages), page)
+    writer = HarvestWriter(out)
+    for index, result in _results(pairs, wanted, options):
+        pages[index] = _finish(pages[index], result)
+        if isinstance(result, _Crops) and pages[index].crops:
+            _write(writer, result, index)
+        done += 1
+        watch(done, len(pages), pages[index])
+    if not any(page.crops for page in pages):
+        why = next((f" {page.name}: {page.error}" for page in pages if page.error), "")
+        raise TrainingError(
+            f"No crop was harvested from {len(pages)} pages.{why} "
+            "Look whether the transcripts belong to the pages."
+        )
+    writer.close(pages, bundle.name, checksum)
+    sheet = contact_path(out)
+    draw_contact(read_harvest(out), sheet)
+    return HarvestSummary(tuple(pages), sheet)
 
 
-def main() -> None:
-    """Run from the command line."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("pages", type=Path)
-    parser.add_argument("truth", type=Path)
-    parser.add_argument("-o", "--out", type=Path, required=True)
-    parser.add_argument("--model", default="english")
-    parser.add_argument("--jobs", type=int, default=0)
-    parser.add_argument("--leave-out", default="", help="skip names that contain one of a,b,c")
-    options = parser.parse_args()
-    skipped = [text for text in options.leave_out.split(",") if text]
-    pairs = [
-        (image, options.truth / f"{image.stem}.txt")
-        for image in sorted(options.pages.iterdir())
-        if (options.truth / f"{image.stem}.txt").exists()
-        and not any(text in image.name for text in skipped)
-    ]
-    harvest_pages(pairs, options.out, options.model, jobs=options.jobs)
+def _plan(pairs: Sequence[PagePair], options: HarvestOptions) -> list[HarvestedPage]:
+    """Choose the pages to be held back, and name those whose transcript is of no use."""
+    pages = [_page(pair) for pair in pairs]
+    good = [k for k, page in enumerate(pages) if not page.error]
+    if options.hold_back > 0 and len(good) > 1:
+        count = min(len(good) - 1, max(1, round(options.hold_back * len(good))))
+        rng = np.random.default_rng([options.seed, 1])
+        for k in rng.choice(len(good), count, replace=False):
+            pages[good[k]] = replace(pages[good[k]], held_back=True)
+    return pages
 
 
-if __name__ == "__main__":
-    main()
+def _page(pair: PagePair) -> HarvestedPage:
+    page = HarvestedPage(pair.image.absolute(), pair.truth.absolute(), pair.number)
+    try:
+        text = pair.truth.read_text("utf-8", errors="replace")
+    except OSError as error:
+        return replace(page, error=f"Can not read {pair.truth}: {error.strerror or error}.")
+    if not text.strip():
+        return replace(page, error=f"Its transcript {pair.truth} is empty.")
+    return page
+
+
+def _results(
+    pairs: Sequence[PagePair], wanted: Sequence[int], options: HarvestOptions
+) -> Iterator[tuple[int, _Crops | str]]:
+    """Yield the index of each wanted page, and its crops or what went wrong."""
+    truth = {(str(pairs[k].image), pairs[k].number): (pairs[k].truth, k) for k in wanted}
+    sources = list(dict.fromkeys(source for source, _ in truth))
+    open_pages = {key: index for key, (_, index) in truth.items()}
+    events = run_processes(
+        sources,
+        HarvestJob(options, truth),
+        jobs=options.jobs or available_cores(),
+        timeout=options.timeout,
+        in_order=True,
+    )
+    with closing(events):
+        for event in events:
+            if isinstance(event, Opened):
+                continue
+            source = sources[event.index]
+            if event.error is not None and (source, event.number) not in open_pages:
+                # A file that can not be opened fails as its page 1.
+                keys = [key for key in open_pages if key[0] == source and event.number == 1]
+            else:
+                keys = [(source, event.number)]
+            for key in keys:
+                index = open_pages.pop(key, None)
+                if index is not None:
+                    yield index, event.value if event.value is not None else str(event.error)
+    for (_, number), index in open_pages.items():
+        yield index, f"The file could not be opened or has no page {number}."
+
+
+def _finish(page: HarvestedPage, result: _Crops | str) -> HarvestedPage:
+    if isinstance(result, str):
+        return replace(page, error=result)
+    found = replace(
+        page,
+        characters=result.characters,
+        labelled=result.labelled,
+        misread=result.misread,
+        crops=len(result.label),
+    )
+    if result.labelled < _LEAST_FOUND * result.characters:
+        return replace(
+            found,
+            labelled=0,
+            misread=0,
+            crops=0,
+            error=f"Only {result.labelled} of the {result.characters} characters of "
+            f"{page.truth} were found on it; the text may be of another page.",
+        )
+    return found
+
+
+def _write(writer: HarvestWriter, result: _Crops, index: int) -> None:
+    count = len(result.label)
+    group = np.full(count, _FIRST_GROUP + index % _GROUPS, np.int16)
+    crops = CropSet(result.packed, result.geometry, result.label.astype(np.int16), group)
+    writer.add(crops, result.confidence, np.full(count, index), result.read)

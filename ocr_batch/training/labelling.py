@@ -11,7 +11,15 @@ from numpy.typing import NDArray
 from ocr_batch.imaging.load import sheet_from_array
 from ocr_batch.layout.page import analyse
 from ocr_batch.layout.prepare import Prepared, prepare
-from ocr_batch.recognition.charset import CLASSES, GARBAGE, LIGATURES, N_CHARACTERS
+from ocr_batch.recognition.charset import (
+    CLASSES,
+    LEFT,
+    LIGATURES,
+    N_CHARACTERS,
+    NOISE,
+    RIGHT,
+    TWO,
+)
 from ocr_batch.recognition.spaces import gap_features
 from ocr_batch.rendering.page import RenderedPage
 from ocr_batch.segmentation.atoms import find_atoms
@@ -28,7 +36,6 @@ from ocr_batch.segmentation.strips import X_HEIGHT, Strips, make_strips
 
 __all__ = ["LabelledPage", "label_page"]
 
-_LEFT, _RIGHT, _TWO, _NOISE = (N_CHARACTERS + number for number in range(len(GARBAGE)))
 _CLASS = {text: number for number, text in enumerate(CLASSES)}
 
 # Shares of ink: what makes a candidate one whole character, a piece, or two.
@@ -189,10 +196,10 @@ def _decide(
     character[whole] = main[whole]
     piece = (main_share >= _PIECE_PURITY) & (main_recall < _PIECE_RECALL) & (main >= 0)
     middle = (edges.box[:, 0] + edges.box[:, 2]) / 2
-    label[piece] = np.where(middle < np.r_[centre, 0.0][main], _LEFT, _RIGHT)[piece]
+    label[piece] = np.where(middle < np.r_[centre, 0.0][main], LEFT, RIGHT)[piece]
     two = weight >= 2
-    label[two] = _TWO
-    label[dirt > 0.6] = _NOISE
+    label[two] = TWO
+    label[dirt > 0.6] = NOISE
     _name_ligatures(page, edge, owner, recall, true, label, character)
     _reject_wrong_scale(page, prepared, strips, pieces, edges, label, character)
     return label, character
@@ -212,7 +219,7 @@ def _name_ligatures(
     some = true & (recall >= _FOREIGN_RECALL)
     many = np.bincount(edge, full, minlength=len(label))
     touched = np.bincount(edge, some, minlength=len(label))
-    could = np.flatnonzero((label == _TWO) & (many >= 2) & (many <= 3) & (many == touched))
+    could = np.flatnonzero((label == TWO) & (many >= 2) & (many <= 3) & (many == touched))
     first = np.searchsorted(edge, could)
     last = np.searchsorted(edge, could, side="right")
     for number, low, high in zip(could, first, last, strict=True):

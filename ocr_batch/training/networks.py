@@ -1,16 +1,20 @@
-"""Build the networks by name: the page reader's own two and the four published references."""
+"""Build the networks by name: our own three, the four published references, a user's."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from importlib.util import module_from_spec, spec_from_file_location
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
 
 from ocr_batch.errors import TrainingError
+from ocr_batch.recognition.bundle import LINE_RELATIVE, CropContract, tight
 
 if TYPE_CHECKING:
     import keras
 
-__all__ = ["NETWORKS", "build_network"]
+__all__ = ["NETWORKS", "build_network", "contract_of"]
 
 #: Side of a crop in pixels, channels of a crop, length of its geometry vector.
 FRAME, CHANNELS, GEOMETRY = 56, 2, 8
@@ -54,31 +58,43 @@ def _read_page(name: str, n_classes: int, width: int, body: Callable[[Any], Any]
     return keras.Model([image, geometry], logits, name=name)
 
 
-def _page_reader(n_classes: int) -> keras.Model:
+def _quick(x: Any) -> Any:
     """Depthwise-separable: the quickest."""
+    # One overlapping convolution by 4 instead of two by 2: as accurate after equally many steps,
+    # and half as fast again, in training as in int8.
+    x = _convolution(x, 48, 6, 4)
+    for filters, strides in ((64, 1), (96, 2), (96, 1), (160, 2)):
+        x = _separable(x, filters, strides)
+    return x
 
-    def body(x: Any) -> Any:
-        # One overlapping convolution by 4 instead of two by 2: as accurate after equally many
-        # steps, and half as fast again, in training as in int8.
-        x = _convolution(x, 48, 6, 4)
-        for filters, strides in ((64, 1), (96, 2), (96, 1), (160, 2)):
-            x = _separable(x, filters, strides)
-        return x
 
-    return _read_page("page-reader", n_classes, 192, body)
+def _dense(x: Any) -> Any:
+    """Full convolutions where details are: fewer errors for a third more time."""
+    x = _convolution(x, 40, 6, 4)
+    x = _convolution(x, 48, 3, 1)
+    x = _convolution(x, 96, 3, 2)
+    x = _separable(x, 128, 1)
+    return _separable(x, 160, 2)
+
+
+def _page_reader(n_classes: int) -> keras.Model:
+    return _read_page("page-reader", n_classes, 192, _quick)
 
 
 def _page_reader_dense(n_classes: int) -> keras.Model:
-    """Full convolutions where details are: fewer errors for a third more time."""
+    return _read_page("page-reader-dense", n_classes, 160, _dense)
 
-    def body(x: Any) -> Any:
-        x = _convolution(x, 40, 6, 4)
-        x = _convolution(x, 48, 3, 1)
-        x = _convolution(x, 96, 3, 2)
-        x = _separable(x, 128, 1)
-        return _separable(x, 160, 2)
 
-    return _read_page("page-reader-dense", n_classes, 160, body)
+def _glyph_reader(n_classes: int) -> keras.Model:
+    """Put the body of `page-reader-dense` on an isolated character, which has no line."""
+    import keras
+    from keras import layers
+
+    image = keras.Input((FRAME, FRAME, 1), name="image")
+    x = layers.Dense(160, use_bias=False)(layers.Flatten()(_dense(image)))
+    x = layers.ReLU(6.0, name="embedding")(layers.BatchNormalization()(x))
+    logits = layers.Dense(n_classes, name="logits")(layers.Dropout(0.3)(x))
+    return keras.Model(image, logits, name="glyph-reader")
 
 
 def _stack(name: str, shape: tuple[int, ...], stack: list[Any]) -> keras.Model:
@@ -151,15 +167,37 @@ def _glyph_cnn(n_classes: int) -> keras.Model:
     return _stack("glyph-cnn", (FRAME, FRAME, 1), stack)
 
 
-#: Builders by name. The references end in softmax, the page readers in logits.
+#: Builders by name. The references end in softmax, our own in logits.
 NETWORKS: dict[str, Callable[[int], keras.Model]] = {
     "page-reader": _page_reader,
     "page-reader-dense": _page_reader_dense,
+    "glyph-reader": _glyph_reader,
     "mnist-mlp": _mnist_mlp,
     "mnist-cnn": _mnist_cnn,
     "glyph-mlp": _glyph_mlp,
     "glyph-cnn": _glyph_cnn,
 }
+
+
+def _foreign(name: str) -> Callable[[int], Any]:
+    """Load a user's builder from ``path.py:function``."""
+    path, _, function = name.rpartition(":")
+    if not Path(path).is_file():
+        raise TrainingError(f"the network {name!r}: there is no file {path}")
+    spec = spec_from_file_location("ocr_batch_network", path)
+    assert spec is not None and spec.loader is not None
+    module = module_from_spec(spec)
+    try:
+        spec.loader.exec_module(module)
+        found = getattr(module, function)
+    except Exception as error:
+        raise TrainingError(
+            f"the network {name!r} can not be loaded ({type(error).__name__}: {error}); "
+            f"{path} must define {function}(n_classes)"
+        ) from error
+    if not callable(found):
+        raise TrainingError(f"the network {name!r}: {function} is no function of {path}")
+    return cast("Callable[[int], Any]", found)
 
 
 def build_network(name: str, n_classes: int) -> keras.Model:
@@ -168,9 +206,11 @@ def build_network(name: str, n_classes: int) -> keras.Model:
     Parameters
     ----------
     name : str
-        One of `NETWORKS`. The page readers take ``image`` (N, 56, 56, 2) float32 in 0..1 and
-        ``geometry`` (N, 8) float32 in x-heights, and give logits; the references take one input
-        (N, 784), (N, 28, 28, 1), (N, 3136) or (N, 56, 56, 1) in 0..1 and give probabilities.
+        One of `NETWORKS`, or ``path.py:function`` of a function that takes the number of classes
+        and returns a network. Networks have an input ``image``, float32 in 0..1: (N, f, f, 1) or
+        flat (N, f * f) for isolated characters. The page readers take ``image``
+        (N, 56, 56, 2) and ``geometry`` (N, 8) float32 in x-heights. They give logits, or
+        probabilities by a softmax at the end.
     n_classes : int
         Width of the output; at least 2.
 
@@ -182,10 +222,60 @@ def build_network(name: str, n_classes: int) -> keras.Model:
     Raises
     ------
     TrainingError
-        If the name is not known or there are fewer than two classes.
+        If the name is not known, there are fewer than two classes, or the user's function fails
+        or gives something that can not be trained here.
     """
-    if name not in NETWORKS:
-        raise TrainingError(f"no network is called {name!r}; choose one of {', '.join(NETWORKS)}")
     if n_classes < 2:
         raise TrainingError(f"a classifier needs at least 2 classes, not {n_classes}")
-    return NETWORKS[name](n_classes)
+    if name in NETWORKS:
+        return NETWORKS[name](n_classes)
+    if ":" not in name:
+        known = ", ".join(NETWORKS)
+        raise TrainingError(
+            f"no network is called {name!r}; choose one of {known}, or give path.py:function"
+        )
+    try:
+        model = _foreign(name)(n_classes)
+    except TrainingError:
+        raise
+    except Exception as error:
+        raise TrainingError(
+            f"the network {name!r} could not be built ({type(error).__name__}: {error})"
+        ) from error
+    import keras
+
+    if not isinstance(model, keras.Model) or model.output_shape != (None, n_classes):
+        raise TrainingError(
+            f"the network {name!r} is no Keras model with an output (N, {n_classes})"
+        )
+    contract_of(model)
+    return model
+
+
+def contract_of(model: keras.Model, extent: int = 0) -> CropContract:
+    """Return the contract of the crops that a network takes, by the shape of its inputs.
+
+    Parameters
+    ----------
+    model : keras.Model
+    extent : int
+        Longest side, in pixels, of an isolated character's ink; 0: eleven fourteenths of the
+        frame.
+
+    Raises
+    ------
+    TrainingError
+        If the inputs fit no contract.
+    """
+    shapes = {tensor.name: tuple(tensor.shape[1:]) for tensor in model.inputs}
+    page = {"image": (FRAME, FRAME, CHANNELS), "geometry": (GEOMETRY,)}
+    if shapes == page:
+        return LINE_RELATIVE
+    image = shapes.get("image", ())
+    side = image[0] if len(image) == 3 else math.isqrt(image[0]) if len(image) == 1 else 0
+    if len(shapes) > 1 or image not in ((side, side, 1), (side * side,)) or side < 8:
+        raise TrainingError(
+            f'the network takes {shapes}; it must take one input "image" of shape (f, f, 1) or '
+            f"(f * f,), or as a page reader {page}"
+        )
+    return tight(side, extent or round(side * 11 / 14))

@@ -44,7 +44,9 @@ def load_gaps(folder: Path) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
             features.append(data["x"])
             spaces.append(data["y"])
     if not features:
-        raise TrainingError(f"No gaps in {folder}. Run ocr_batch.training.generate first.")
+        raise TrainingError(
+            f"No gaps in {folder}. Make them first: ocr-batch render TEXT -o SHARDS --crops."
+        )
     return (
         np.concatenate(features).astype(np.float32),
         np.concatenate(spaces).astype(np.float32),

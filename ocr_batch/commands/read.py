@@ -1,0 +1,252 @@
+"""``ocr-batch read``: scanned pages into text and CSV files."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import fields, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ocr_batch.commands.options import (
+    EXIT_CODES,
+    Commands,
+    add_command,
+    add_jobs,
+    at_least,
+    listing,
+    say,
+    text_stream,
+)
+from ocr_batch.errors import UsageError
+
+if TYPE_CHECKING:
+    from ocr_batch.batch.pipeline import ReadOptions
+    from ocr_batch.batch.run import Step, Totals
+    from ocr_batch.recognition.decoder import DecoderOptions
+
+__all__ = ["add", "read_options", "run"]
+
+
+def _formats(value: str) -> tuple[str, ...]:
+    from ocr_batch.output.writers import WRITERS
+
+    names = tuple(dict.fromkeys(name.strip().lower() for name in value.split(",")))
+    for name in names:
+        if name not in WRITERS:
+            known = ", ".join(WRITERS)
+            raise argparse.ArgumentTypeError(f"unknown format {name!r}; there are {known}")
+    return names
+
+
+def add(commands: Commands) -> None:
+    """Add the parser of the command."""
+    parser = add_command(
+        commands,
+        "read",
+        run,
+        help="read scanned pages into text and CSV files",
+        text="Read scanned pages. OUT gets a .txt and a .csv file for each page, in the\n"
+        "same tree as the input, and pages.csv, which lists every page and what came of it.",
+        epilog=EXIT_CODES,
+    )
+    parser.add_argument(
+        "inputs",
+        metavar="INPUT",
+        nargs="+",
+        help="image or PDF file, folder (searched with its subfolders), or glob; "
+        "- takes a list from standard input, one path a line",
+    )
+    parser.add_argument(
+        "-o",
+        "--output",
+        metavar="OUT",
+        required=True,
+        help="output folder; - prints the text instead, in input order, UTF-8, "
+        "with a form feed between pages",
+    )
+    files = parser.add_argument_group("output")
+    files.add_argument(
+        "--format",
+        metavar="NAMES",
+        type=_formats,
+        help="files for each page, separated by commas: txt, csv (default: txt,csv)",
+    )
+    files.add_argument(
+        "--detail",
+        choices=("word", "char"),
+        default="word",
+        help="a row of the CSV is a word or a character (default: word)",
+    )
+    files.add_argument(
+        "--no-formula-guard",
+        dest="formula_guard",
+        action="store_false",
+        help="leave words in the CSV that a spreadsheet would run as a formula as they are; "
+        "otherwise they get an apostrophe",
+    )
+    reading = parser.add_argument_group("reading")
+    reading.add_argument(
+        "--model",
+        default="english",
+        help="name of a model, or path of a model's folder (default: english)",
+    )
+    reading.add_argument(
+        "--no-deskew", dest="deskew", action="store_false", help="leave slanted pages as they are"
+    )
+    reading.add_argument(
+        "--no-orient",
+        dest="orient",
+        action="store_false",
+        help="leave pages that stand sideways or upside down as they are",
+    )
+    reading.add_argument(
+        "--decoder",
+        metavar="NAME=NUMBER",
+        action="append",
+        default=[],
+        help="set a weight of the decoder, for experiments (language=0.3); may be repeated",
+    )
+    running = parser.add_argument_group("running")
+    add_jobs(running, "reading processes")
+    running.add_argument(
+        "--timeout",
+        metavar="SECONDS",
+        type=at_least(0, float),
+        help="time limit for a page; 0 for none (default: 120)",
+    )
+    running.add_argument(
+        "--backend",
+        metavar="NAME",
+        default="auto",
+        help="what runs the classifier (default: auto, what the machine has)",
+    )
+    running.add_argument(
+        "--quiet", action="store_true", help="print no progress, failures or summary line"
+    )
+
+
+def _decoder(settings: Sequence[str]) -> DecoderOptions:
+    from ocr_batch.recognition.decoder import DecoderOptions
+
+    options = DecoderOptions()
+    known = {field.name: type(getattr(options, field.name)) for field in fields(options)}
+    for setting in settings:
+        name, _, number = setting.partition("=")
+        if name not in known:
+            raise UsageError(f"The decoder has no weight {name!r}; there are {', '.join(known)}.")
+        try:
+            options = replace(options, **{name: known[name](number)})
+        except ValueError:
+            kind = "whole number" if known[name] is int else "number"
+            raise UsageError(f"--decoder {setting}: {number!r} is not a {kind}.") from None
+    return options
+
+
+def read_options(args: argparse.Namespace) -> ReadOptions:
+    """Return the options of reading that were given.
+
+    Raises
+    ------
+    UsageError
+        If a weight of the decoder is unknown or not a number.
+    """
+    from ocr_batch.batch.pipeline import ReadOptions
+
+    return ReadOptions(deskew=args.deskew, orient=args.orient, decoder=_decoder(args.decoder))
+
+
+@contextmanager
+def _progress(quiet: bool) -> Iterator[Callable[[Step], None]]:
+    """Give a function that shows a step: failed pages always, a bar on a terminal."""
+    if quiet:
+        yield lambda step: None
+        return
+
+    def failure(step: Step) -> str | None:
+        row = step.row
+        if row is None or not row.error:
+            return None
+        return f"{row.source}, page {row.page}: {row.error}"
+
+    if not sys.stderr.isatty():
+
+        def report(step: Step) -> None:
+            if text := failure(step):
+                say(text)
+
+        yield report
+        return
+
+    from tqdm import tqdm
+
+    with tqdm(unit="page", dynamic_ncols=True, smoothing=0.1, file=sys.stderr) as bar:
+
+        def show(step: Step) -> None:
+            bar.total = step.total
+            if text := failure(step):
+                tqdm.write(text, file=sys.stderr)
+            bar.update(step.row is not None)
+
+        yield show
+
+
+def _closing_line(totals: Totals, output: str) -> str:
+    pages = f"{totals.pages} page" + ("" if totals.pages == 1 else "s")
+    parts = [f"{totals.read} read"]
+    parts += [f"{totals.empty} without text"] if totals.empty else []
+    parts += [f"{totals.failed} failed"] if totals.failed else []
+    written = output != "-" and (totals.read or totals.empty)
+    where = f". The text is in {output}" if written else ""
+    if totals.failed and output != "-":
+        where += f", the errors are in {Path(output) / 'pages.csv'}"
+    return f"{pages}: {', '.join(parts)}{where}."
+
+
+def run(args: argparse.Namespace) -> int:
+    """Read the pages and return the exit code."""
+    from ocr_batch.batch.inputs import find_inputs
+    from ocr_batch.batch.job import PageJob, RenderJob
+    from ocr_batch.batch.local import DEFAULT_TIMEOUT, available_cores
+    from ocr_batch.batch.run import read_all
+    from ocr_batch.batch.sinks import FolderSink, Sink, StreamSink
+    from ocr_batch.output.writers import Style
+    from ocr_batch.recognition.bundle import find_bundle
+
+    to_stream = args.output == "-"
+    formats = args.format or (("txt",) if to_stream else ("txt", "csv"))
+    if to_stream and formats != ("txt",):
+        raise UsageError("-o - prints text only; give an output folder for other formats.")
+    found = find_inputs(
+        args.inputs,
+        listing=listing() if "-" in args.inputs else None,
+        exclude=None if to_stream else Path(args.output),
+    )
+    sources = [str(item.path) for item in found]
+    options = read_options(args)
+    # Before anything is written: a wrong name is no reason to make a folder.
+    find_bundle(args.model)
+    sink: Sink = (
+        StreamSink(text_stream(), sources)
+        if to_stream
+        else FolderSink.over(Path(args.output), found)
+    )
+    job = RenderJob(
+        PageJob(args.model, args.backend, options),
+        formats,
+        Style(args.detail, args.formula_guard),
+    )
+    with _progress(args.quiet) as watch:
+        totals = read_all(
+            sources,
+            job,
+            sink,
+            jobs=int(args.jobs or available_cores()),
+            timeout=DEFAULT_TIMEOUT if args.timeout is None else args.timeout,
+            watch=watch,
+        )
+    if not args.quiet:
+        say(_closing_line(totals, args.output))
+    return totals.exit_code

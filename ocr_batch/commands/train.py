@@ -1,0 +1,202 @@
+"""``ocr-batch train``: labelled characters to a classifier, with a report."""
+
+from __future__ import annotations
+
+import argparse
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ocr_batch.commands.options import Commands, add_command, add_jobs, say
+from ocr_batch.errors import UsageError
+
+if TYPE_CHECKING:
+    from ocr_batch.training.finetune import FineTuned
+    from ocr_batch.training.train import Sources, Trained
+
+__all__ = ["add", "run"]
+
+_TEXT = """\
+Train a classifier and write its bundle, with a report to look at: BUNDLE/report/report.html.
+
+SOURCE is a pickle of (X, y), an .npz of X and y or images and labels, MNIST's or EMNIST's
+idx images (the labels beside them; .gz too), a folder with a folder for each class, a CSV of
+image,label; for the page reader a folder of `ocr-batch render --crops` or what
+`ocr-batch harvest` wrote. SOURCE@2 draws line crops twice as often."""
+_EPILOG = """\
+networks: mnist-mlp, mnist-cnn, glyph-mlp, glyph-cnn (published references, trained by their
+own recipes), glyph-reader (isolated characters), page-reader, page-reader-dense (crops of
+lines), or path.py:function, which takes the number of classes and returns a Keras model.
+An interrupted run goes on with --resume. KERAS_BACKEND=jax or torch trains without TensorFlow.
+
+exit codes: 0 done; 1 wrong usage; 2 data or recipe can not be used; 3 base bundle missing;
+4 output not writable; 5 trained, but a better bundle was there and stays; 130 interrupted."""
+#: Settings of the recipe with a flag of their own.
+_FLAGS = {
+    "epochs": "passes over the data, at most",
+    "steps": "batches, instead of epochs",
+    "minutes": "training time, instead of epochs",
+    "batch": "characters a batch",
+    "rate": "learning rate",
+    "optimizer": "adamw, adam, rmsprop or sgd",
+    "patience": "stop after so many epochs without a lower validation loss; 0: never",
+    "validation": "share of the data to watch the training by; 0: watch the test part",
+    "test": "share of the data to test on",
+    "precision": "float32; on a GPU also mixed_float16 or mixed_bfloat16",
+    "seed": "of weights, shuffling, dropout and augmentation",
+}
+_WORSE = 5
+
+
+def add(commands: Commands) -> None:
+    """Add the parser of the command."""
+    parser = add_command(
+        commands,
+        "train",
+        run,
+        help="train a classifier, or fine-tune one on your own pages",
+        text=_TEXT,
+        epilog=_EPILOG,
+    )
+    what = parser.add_mutually_exclusive_group()
+    what.add_argument("--network", metavar="NAME", help="network to train from scratch; see below")
+    what.add_argument(
+        "--base", metavar="BUNDLE", help="bundle to fine-tune instead: english, or a folder"
+    )
+    parser.add_argument(
+        "--data", metavar="SOURCE", nargs="+", action="extend", required=True, help="training data"
+    )
+    parser.add_argument("-o", "--output", metavar="BUNDLE", required=True, help="folder to write")
+    data = parser.add_argument_group("data")
+    data.add_argument(
+        "--test-data",
+        metavar="SOURCE",
+        nargs="+",
+        action="extend",
+        default=[],
+        help="test on these (default: the t10k- files of an idx set, else a share of the data)",
+    )
+    data.add_argument(
+        "--classes",
+        metavar="NAMES",
+        help="names of the classes in order: 0-9A-Z, a,b,c, or a file with one a line "
+        "(default: those of the data)",
+    )
+    data.add_argument(
+        "--replay",
+        metavar="SHARDS",
+        nargs="+",
+        action="extend",
+        default=[],
+        help="with --base: more old data to mix in against forgetting",
+    )
+    data.add_argument(
+        "--language",
+        metavar="BUNDLE",
+        default="english",
+        help="bundle that a page reader gets its language and space models from (default: english)",
+    )
+    data.add_argument(
+        "--licence",
+        metavar="NAME=LICENCE",
+        action="append",
+        default=[],
+        help="what the card says about a source; may be repeated",
+    )
+    recipe = parser.add_argument_group("recipe", "the network's own recipe, but for what is said")
+    recipe.add_argument("--recipe", metavar="FILE", type=Path, help="recipe file (INI)")
+    recipe.add_argument(
+        "--set",
+        metavar="NAME=VALUE",
+        action="append",
+        default=[],
+        help="any setting of the recipe, also augmentation.NAME=VALUE; may be repeated",
+    )
+    for name, text in _FLAGS.items():
+        recipe.add_argument(f"--{name}", metavar=name.upper(), help=text)
+    running = parser.add_argument_group("running")
+    running.add_argument("--resume", action="store_true", help="continue an interrupted run")
+    running.add_argument(
+        "--force", action="store_true", help="replace a bundle even by one that does worse"
+    )
+    running.add_argument(
+        "--export", choices=("h5",), help="also write prediction_model.h5 into the bundle"
+    )
+    add_jobs(running, "processes that read held-back pages")
+
+
+def _settings(args: argparse.Namespace) -> list[str]:
+    flags = {name: getattr(args, name) for name in _FLAGS}
+    return [*args.set, *(f"{name}={value}" for name, value in flags.items() if value is not None)]
+
+
+def _sources(args: argparse.Namespace) -> Sources:
+    from ocr_batch.datasets.sources import parse_classes
+    from ocr_batch.training.train import Sources
+
+    licences = [text.partition("=")[::2] for text in args.licence]
+    return Sources(
+        data=tuple(args.data),
+        test=tuple(args.test_data),
+        classes=parse_classes(args.classes) if args.classes else None,
+        language=args.language,
+        licences=tuple((name.strip(), licence.strip()) for name, licence in licences),
+    )
+
+
+def run(args: argparse.Namespace) -> int:
+    """Train, print what came of it and return the exit code."""
+    if args.network is args.base is args.recipe:
+        raise UsageError("Say what to train: --network NAME, --recipe FILE or --base BUNDLE.")
+    # TensorFlow's notices would bury ours.
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    options = {"resume": args.resume, "force": args.force, "h5": args.export == "h5"}
+    if args.base is not None:
+        from ocr_batch.training.finetune import finetune, read_finetuning_recipe
+
+        tuned = finetune(
+            args.base,
+            _sources(args),
+            read_finetuning_recipe(args.base, args.recipe, _settings(args)),
+            Path(args.output),
+            replay=args.replay,
+            jobs=int(args.jobs) if args.jobs else None,
+            **options,
+        )
+        _tell_tuning(tuned)
+        trained = tuned.trained
+    else:
+        from ocr_batch.training.recipe import read_recipe
+        from ocr_batch.training.train import train
+
+        recipe = read_recipe(args.recipe, _settings(args), args.network)
+        trained = train(_sources(args), recipe, Path(args.output), **options)
+    _tell(trained)
+    return 0 if trained.replaced else _WORSE
+
+
+def _tell(trained: Trained) -> None:
+    for note in trained.notes:
+        say(note)
+    print(f"test loss: {trained.loss:.4f}")
+    print(f"test accuracy: {trained.accuracy:.4f}")
+    if not trained.replaced:
+        say(
+            f"The bundle that was there does better and stays; the new one is in {trained.bundle}. "
+            "--force replaces it."
+        )
+    print(f"bundle: {trained.bundle}")
+    print(f"report: {trained.report}")
+
+
+def _tell_tuning(tuned: FineTuned) -> None:
+    if tuned.check is not None:
+        before, after = tuned.check.before, tuned.check.after
+        print(
+            f"held-back pages ({before.pages}): character error rate {100 * before.cer:.2f} % "
+            f"before, {100 * after.cer:.2f} % after; words {100 * before.wer:.2f} %, "
+            f"{100 * after.wer:.2f} %; {tuned.check.better} pages better, "
+            f"{tuned.check.worse} worse"
+        )
+    if tuned.old_before is not None and tuned.old_after is not None:
+        print(f"old crops: accuracy {tuned.old_before:.4f} before, {tuned.old_after:.4f} after")

@@ -1,0 +1,252 @@
+"""Load a bundle's Keras model without running code from it, and classify with it."""
+
+from __future__ import annotations
+
+import json
+import zipfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ocr_batch.errors import BundleError, UsageError
+from ocr_batch.recognition.bundle import Card
+from ocr_batch.recognition.logits import checked, log_softmax, slices
+
+if TYPE_CHECKING:
+    import keras
+
+__all__ = ["KerasClassifier", "as_logits", "foreign_code", "gives_probabilities", "load_keras"]
+
+#: Crops that the model gets at once; always this many, so that it is compiled once and results do
+#: not depend on how many crops come together.
+_BATCH = 1024
+
+
+def foreign_code(config: Any) -> str | None:
+    """Name the first thing in a Keras model's configuration that is not Keras' own.
+
+    Parameters
+    ----------
+    config : JSON value
+        As in ``config.json`` of a Keras file: nested dictionaries and lists.
+
+    Returns
+    -------
+    str or None
+        Name of a class or function that brings code along; None when there is none.
+    """
+    waiting: list[Any] = [config]
+    while waiting:
+        item = waiting.pop()
+        if isinstance(item, dict):
+            module, name = item.get("module"), item.get("class_name")
+            foreign = isinstance(module, str) and module.split(".")[0] not in ("keras", "builtins")
+            registered = isinstance(item.get("registered_name"), str) and ">" in str(
+                item["registered_name"]
+            )
+            if foreign or registered or name in ("Lambda", "__lambda__", "TorchModuleWrapper"):
+                return str(name)
+            waiting += item.values()
+        elif isinstance(item, list):
+            waiting += item
+    return None
+
+
+def load_keras(path: Path) -> keras.Model:
+    """Load a Keras model; it is looked through before Keras opens it.
+
+    Raises
+    ------
+    BundleError
+        If it can not be read, or holds anything but Keras' own layers.
+    UsageError
+        If Keras' back end is not installed.
+    """
+    try:
+        with zipfile.ZipFile(path) as archive:
+            config = json.loads(archive.read("config.json"))
+    except (OSError, KeyError, ValueError, zipfile.BadZipFile) as error:
+        raise BundleError(f"{path} is not a Keras model ({error}); train it again") from error
+    name = foreign_code(config)
+    if name is not None:
+        raise BundleError(
+            f"{path} holds {name}, code that a model may not bring along;"
+            " use a model of plain Keras layers"
+        )
+    try:
+        import keras
+    except ImportError as error:
+        raise UsageError(
+            f"Keras can not start ({error}); install what it runs on, or set KERAS_BACKEND to "
+            "what is installed: tensorflow, jax or torch"
+        ) from error
+    try:
+        return keras.models.load_model(path, compile=False, safe_mode=True)
+    except (OSError, TypeError, ValueError) as error:
+        raise BundleError(f"{path} can not be loaded ({error}); train the model again") from error
+
+
+def _ending(model: keras.Model) -> Any:
+    """Return the layer or operation that gives a model's only output."""
+    import keras
+
+    # Operations stand in the order of their depth: the last one gives the output.
+    if isinstance(model, keras.Sequential):
+        return model.layers[-1]
+    return model.operations[-1]
+
+
+def _is_softmax(ending: Any) -> bool:
+    """Tell whether a layer is a softmax and nothing else."""
+    if type(ending).__name__ == "Softmax":
+        return getattr(ending, "axis", -1) in (-1, 1)
+    return type(ending).__name__ == "Activation" and _activates_softmax(ending)
+
+
+def _activates_softmax(ending: Any) -> bool:
+    return getattr(getattr(ending, "activation", None), "__name__", "") == "softmax"
+
+
+def gives_probabilities(model: keras.Model) -> bool:
+    """Tell whether a network ends in a softmax: its outputs are probabilities, not logits."""
+    import keras
+
+    ending = _ending(model)
+    if isinstance(ending, keras.Model):
+        return gives_probabilities(ending)
+    return _is_softmax(ending) or _activates_softmax(ending)
+
+
+def as_logits(model: keras.Model) -> keras.Model:
+    """Return a network without its softmax, sharing the weights of `model`.
+
+    A temperature divides logits, and int8 keeps its resolution where classes compete only on
+    logits.
+
+    Parameters
+    ----------
+    model : keras.Model
+        Functional or sequential, with one output.
+
+    Returns
+    -------
+    keras.Model
+        Takes its inputs as a dictionary by name; its outputs follow the weights of `model`.
+    """
+    import keras
+
+    inputs = {tensor.name: tensor for tensor in model.inputs}
+    ending = _ending(model)
+    if not gives_probabilities(model):
+        logits = model.outputs[0]
+    elif isinstance(ending, keras.Model):
+        # A model's own `input` is what it was built on; wanted is what it is called with here.
+        given = keras.tree.flatten(keras.Operation.input.fget(ending))
+        named = {tensor.name: value for tensor, value in zip(ending.inputs, given, strict=True)}
+        logits = as_logits(ending)(named)
+    elif _is_softmax(ending):
+        logits = ending.input
+    else:
+        logits = _linear(ending)(ending.input)
+    return keras.Model(inputs, logits, name=model.name)
+
+
+def _linear(layer: Any) -> Any:
+    """Wrap a layer that activates by a softmax into one that does not."""
+    import keras
+
+    class Linear(keras.layers.Layer):  # type: ignore[misc]
+        """The same layer, its weights shared, without activation."""
+
+        def __init__(self) -> None:
+            super().__init__(name=f"{layer.name}-logits", dtype=layer.dtype_policy)
+            self.layer = layer
+            self.built = True
+
+        def call(self, values: Any) -> Any:
+            activation, self.layer.activation = self.layer.activation, keras.activations.linear
+            try:
+                return self.layer(values)
+            finally:
+                self.layer.activation = activation
+
+        def compute_output_shape(self, shape: Any) -> Any:
+            return self.layer.compute_output_shape(shape)
+
+    return Linear()
+
+
+def _scorer(model: keras.Model, card: Card) -> keras.Model:
+    """Put bytes in front of a model, and logits behind it."""
+    import keras
+    from keras import layers
+
+    contract = card.contract
+    frame = (contract.frame, contract.frame, contract.channels)
+    image = keras.Input(frame, name="image", dtype="uint8")
+    given: dict[str, Any] = {"image": image}
+    if contract.geometry:
+        given["geometry"] = keras.Input((contract.geometry,), name="geometry")
+    ready = {**given, "image": layers.Rescaling(1 / 255, dtype="float32")(image)}
+    # Some networks take a crop as one row of numbers.
+    fed = {
+        tensor.name: layers.Reshape(tensor.shape[1:])(ready[tensor.name]) for tensor in model.inputs
+    }
+    return keras.Model(given, as_logits(model)(fed))
+
+
+class KerasClassifier:
+    """The Keras model itself, on whatever Keras runs on: slow to load, but it runs on a GPU.
+
+    Parameters
+    ----------
+    path : Path
+        The ``.keras`` file.
+    card : Card
+        Of its bundle.
+
+    Raises
+    ------
+    BundleError
+        If the file can not be loaded, or does not fit the card.
+    """
+
+    def __init__(self, path: Path, card: Card) -> None:
+        self.backend, self.card = "keras", card
+        model = load_keras(path)
+        import keras
+
+        if model.output_shape[-1] != len(card.classes):
+            raise BundleError(
+                f"{path} tells {model.output_shape[-1]} classes apart, its card "
+                f"names {len(card.classes)}; export the bundle again"
+            )
+        try:
+            self._model = _scorer(model, card)
+        except (KeyError, ValueError) as error:
+            raise BundleError(
+                f"{path} does not take the crops that its card names ({error}); "
+                "export the bundle again"
+            ) from error
+        if keras.backend.backend() == "tensorflow":
+            # XLA slows separable convolutions down on a CPU.
+            self._model.jit_compile = False
+
+    def scores(
+        self, images: NDArray[np.uint8], geometry: NDArray[np.float32] | None = None
+    ) -> NDArray[np.float32]:
+        """See `Classifier.scores`."""
+        inputs = checked(self.card, images, geometry)
+        result = np.empty((len(images), len(self.card.classes)), np.float32)
+        for rows in slices(len(images), _BATCH):
+            count = rows.stop - rows.start
+            batch = {}
+            for name, values in inputs.items():
+                batch[name] = np.zeros((_BATCH, *values.shape[1:]), values.dtype)
+                batch[name][:count] = values[rows]
+            logits = np.asarray(self._model.predict_on_batch(batch), np.float32)[:count]
+            logits /= np.float32(self.card.temperature)
+            log_softmax(logits, result[rows])
+        return result
