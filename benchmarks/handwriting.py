@@ -24,6 +24,7 @@ CLASSES = string.digits + string.ascii_uppercase
 
 
 def main() -> None:
+    """Run from the command line."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("characters", help="npz of X (N, 56, 56) and y, characters 0-9 A-Z a-z")
     parser.add_argument("mnist", help="folder of MNIST's idx files")

@@ -5,8 +5,8 @@ import pytest
 
 from ocr_batch.errors import TrainingError
 from ocr_batch.imaging.load import count_pages, load_page
-from ocr_batch.rendering.fonts import Face, find_faces
 from ocr_batch.rendering import samples
+from ocr_batch.rendering.fonts import Face, find_faces
 
 
 @pytest.fixture(scope="module")

@@ -6,8 +6,9 @@ import pytest
 pytest.importorskip("keras")
 
 from ocr_batch.errors import TrainingError
+from ocr_batch.recognition.bundle import LINE_RELATIVE
 from ocr_batch.recognition.charset import CLASSES
-from ocr_batch.training.networks import NETWORKS, build_network
+from ocr_batch.training.networks import NETWORKS, build_network, contract_of
 
 
 @pytest.mark.parametrize(
@@ -51,6 +52,66 @@ def test_layers_are_all_of_keras():
         for layer in build_network(name, 4).layers:
             assert type(layer).__module__.startswith("keras.")
             assert type(layer).__name__ != "Lambda"
+
+
+def own(tmp_path, body):
+    path = tmp_path / "own.py"
+    path.write_text(f"import keras\n\n\ndef build(n_classes):\n    {body}\n", "utf-8")
+    return f"{path}:build"
+
+
+HEAD = "keras.layers.Dense(n_classes)(keras.layers.Flatten()(image))"
+
+
+def image_network(shape, name="image"):
+    return f"image = keras.Input({shape}, name={name!r}); return keras.Model(image, {HEAD})"
+
+
+@pytest.mark.parametrize("shape", ["(40, 40, 1)", "(784,)"])
+def test_networks_of_ones_own(tmp_path, shape):
+    name = own(
+        tmp_path, f"image = keras.Input({shape}, name='image'); return keras.Model(image, {HEAD})"
+    )
+    model = build_network(name, 7)
+    assert model.output_shape == (None, 7)
+    contract = contract_of(model)
+    assert (contract.name, contract.channels, contract.geometry) == ("tight-1", 1, 0)
+    assert contract.frame == (28 if shape == "(784,)" else 40)
+
+
+def test_contract_of_the_page_readers():
+    assert contract_of(build_network("page-reader", 3)) == LINE_RELATIVE
+    assert contract_of(build_network("glyph-reader", 3)).frame == 56
+
+
+@pytest.mark.parametrize(
+    ("body", "message"),
+    [
+        ("return 3", "no Keras model"),
+        ("raise ValueError('too deep')", "too deep"),
+        (
+            f"image = keras.Input((28, 28, 3), name='image'); return keras.Model(image, {HEAD})",
+            "f, f, 1",
+        ),
+        (image_network("(28, 28, 1)", name="x"), "image"),
+        (
+            "image = keras.Input((28, 28, 1), name='image'); "
+            "x = keras.layers.Lambda(lambda v: v + 1)(keras.layers.Flatten()(image)); "
+            "return keras.Model(image, keras.layers.Dense(n_classes)(x))",
+            "Lambda",
+        ),
+    ],
+)
+def test_own_networks_that_can_not_be_trained(tmp_path, body, message):
+    with pytest.raises(TrainingError, match=message):
+        build_network(own(tmp_path, body), 5)
+
+
+def test_own_networks_that_are_not_there(tmp_path):
+    with pytest.raises(TrainingError, match="no file"):
+        build_network(f"{tmp_path / 'none.py'}:build", 5)
+    with pytest.raises(TrainingError, match="must define other"):
+        build_network(own(tmp_path, "return 3").replace(":build", ":other"), 5)
 
 
 def test_unknown_names_are_listed():

@@ -22,12 +22,11 @@ from ocr_batch.training.fit import fit
 from ocr_batch.training.networks import build_network
 from ocr_batch.training.parts import Parts, open_crops, open_glyphs, parse_source
 from ocr_batch.training.recipe import Recipe, default_recipe, read_recipe
+from ocr_batch.training.replay import REPLAY_FILE, read_replay
 from ocr_batch.training.train import Judged, Sources, Trained, deliver, judge
 
-__all__ = ["REPLAY_FILE", "FineTuned", "finetune", "read_finetuning_recipe"]
+__all__ = ["FineTuned", "finetune", "read_finetuning_recipe"]
 
-#: Crops of the data a bundle was trained on, kept in it against forgetting.
-REPLAY_FILE = "replay.npz"
 #: Files of a page reader's bundle that fine-tuning leaves as they are.
 _KEPT = ("language.npz", "spaces.npz", REPLAY_FILE)
 #: Most often that old crops are drawn for one pass over the new ones.
@@ -169,8 +168,9 @@ def finetune(
     kept: CropSet | None = None
     if card.contract == LINE_RELATIVE:
         parts = open_crops([*sources.data, *replay], recipe)
-        if (folder / REPLAY_FILE).is_file():
-            parts, kept = _mix(parts, read_harvest(folder / REPLAY_FILE).crops, recipe.seed)
+        old = read_replay(folder)
+        if old is not None:
+            parts, kept = _mix(parts, old, recipe.seed)
     else:
         parts = open_glyphs(
             sources.data, recipe, card.contract, test=sources.test, classes=card.classes
@@ -200,7 +200,7 @@ def finetune(
     seal(new, licences)
     pages = _pages(sources.data) if card.contract == LINE_RELATIVE else []
     check = check_pages(pages, folder, new, jobs) if pages else None
-    old = _old_accuracies(folder, model, kept, parts) if kept is not None else (None, None)
+    then, now = _old_accuracies(folder, model, kept, parts) if kept is not None else (None, None)
     worse = _is_worse(check, before, judged) and not force
     target = out.with_name(f"{out.name}.rejected") if worse else out
     shutil.rmtree(target, ignore_errors=True)
@@ -216,7 +216,7 @@ def finetune(
         before.accuracy,
         parts.notes,
     )
-    return FineTuned(trained, check, *old)
+    return FineTuned(trained, check, then, now)
 
 
 def _is_worse(check: PageCheck | None, before: Judged, after: Judged) -> bool:

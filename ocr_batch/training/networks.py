@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Callable
 from importlib.util import module_from_spec, spec_from_file_location
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from ocr_batch.errors import TrainingError
 from ocr_batch.recognition.bundle import LINE_RELATIVE, CropContract, tight
+from ocr_batch.recognition.keras_model import foreign_code
 
 if TYPE_CHECKING:
     import keras
@@ -247,6 +249,12 @@ def build_network(name: str, n_classes: int) -> keras.Model:
     if not isinstance(model, keras.Model) or model.output_shape != (None, n_classes):
         raise TrainingError(
             f"the network {name!r} is no Keras model with an output (N, {n_classes})"
+        )
+    foreign = foreign_code(json.loads(model.to_json()))
+    if foreign is not None:
+        raise TrainingError(
+            f"the network {name!r} holds {foreign}, which a bundle may not bring along; "
+            "use plain Keras layers"
         )
     contract_of(model)
     return model

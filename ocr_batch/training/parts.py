@@ -54,6 +54,7 @@ class Parts:
     contract: CropContract
     notes: tuple[str, ...]
     tested_on: str
+    rendered: tuple[CropSet, ...] = ()
 
 
 def parse_source(text: str) -> tuple[str, int]:
@@ -214,4 +215,5 @@ def open_crops(data: Sequence[str], recipe: Recipe) -> Parts:
         LINE_RELATIVE,
         tuple(notes),
         "the validation part, by which the training was also watched",
+        tuple(crops for _, crops, _, apart in opened if apart is not None),
     )

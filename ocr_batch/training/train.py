@@ -15,11 +15,12 @@ from ocr_batch.errors import TrainingError
 from ocr_batch.recognition.bundle import LINE_RELATIVE, Card, find_bundle, load_card
 from ocr_batch.recognition.classifier import load_classifier
 from ocr_batch.training.calibration import negative_log_likelihood
-from ocr_batch.training.export import export_bundle
+from ocr_batch.training.export import export_bundle, seal
 from ocr_batch.training.fit import History, fit
 from ocr_batch.training.networks import build_network, contract_of
 from ocr_batch.training.parts import Parts, open_crops, open_glyphs
 from ocr_batch.training.recipe import Recipe
+from ocr_batch.training.replay import REPLAY_FILE, choose_replay, write_replay
 from ocr_batch.training.report import ReportData, write_report
 from ocr_batch.training.run import predict_logits
 
@@ -95,7 +96,7 @@ class Trained:
 
 def _summary(model: Any) -> str:
     text = io.StringIO()
-    model.summary(line_length=88, print_fn=lambda line: text.write(f"{line}\n"))
+    model.summary(line_length=78, print_fn=lambda line: text.write(f"{line}\n"))
     return text.getvalue()
 
 
@@ -253,7 +254,7 @@ def deliver(
     h5: bool = False,
 ) -> tuple[Card, Path]:
     """Write the bundle and the report of a trained network; returns the card and the report."""
-    card = export_bundle(
+    export_bundle(
         model,
         target,
         contract=parts.contract,
@@ -280,8 +281,10 @@ def deliver(
         h5=h5,
     )
     if parts.contract == LINE_RELATIVE:
-        _add_language(target, sources.language)
-    return card, _report(target / "report", model, recipe, parts, history, judged.logits)
+        _complete_reader(target, parts, sources.language)
+    return load_card(target), _report(
+        target / "report", model, recipe, parts, history, judged.logits
+    )
 
 
 def _licences(sources: Sources) -> list[dict[str, str]]:
@@ -291,13 +294,11 @@ def _licences(sources: Sources) -> list[dict[str, str]]:
     return [{"name": Path(text).name, "licence": "not stated"} for text in sources.data]
 
 
-def _add_language(bundle: Path, language: str) -> None:
-    """Give a page reader the language and space models of another bundle, where it has none."""
-    from ocr_batch.training.export import seal
-
-    missing = [name for name in _LANGUAGE_FILES if not (bundle / name).exists()]
-    if missing:
-        source = find_bundle(language)
-        for name in missing:
-            shutil.copyfile(source / name, bundle / name)
-        seal(bundle)
+def _complete_reader(bundle: Path, parts: Parts, language: str) -> None:
+    """Give a page reader what is not trained here, and some old crops for fine-tuning."""
+    for name in _LANGUAGE_FILES:
+        if not (bundle / name).exists():
+            shutil.copyfile(find_bundle(language) / name, bundle / name)
+    if parts.rendered and not (bundle / REPLAY_FILE).exists():
+        write_replay(bundle, choose_replay(parts.rendered))
+    seal(bundle)
