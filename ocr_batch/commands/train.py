@@ -82,6 +82,7 @@ def add(commands: Commands) -> None:
         help="names of the classes in order: 0-9A-Z, a,b,c, or a file with one a line "
         "(default: those of the data)",
     )
+    data.add_argument("--fold-case", action="store_true", help="take small letters for capitals")
     data.add_argument(
         "--replay",
         metavar="SHARDS",
@@ -139,6 +140,7 @@ def _sources(args: argparse.Namespace) -> Sources:
         data=tuple(args.data),
         test=tuple(args.test_data),
         classes=parse_classes(args.classes) if args.classes else None,
+        fold_case=args.fold_case,
         language=args.language,
         licences=tuple((name.strip(), licence.strip()) for name, licence in licences),
     )

@@ -13,6 +13,7 @@ from ocr_batch.datasets.archives import archive_names, load_archive
 from ocr_batch.datasets.folders import load_folder
 from ocr_batch.datasets.glyphs import Glyphs, join_glyphs
 from ocr_batch.datasets.idx import find_test, find_training, is_idx, load_idx
+from ocr_batch.datasets.linecrops import load_line_crops
 from ocr_batch.datasets.opening import first_bytes
 from ocr_batch.datasets.pickles import load_pickle
 from ocr_batch.datasets.stored import Stored, recognise
@@ -34,10 +35,13 @@ _NAMED = 40
 def is_crops(path: Source) -> bool:
     """Tell crops cut from lines, for a page reader, from isolated characters.
 
-    They are an ``.npz`` (or a folder of them) with the arrays ``packed`` and ``geometry``.
+    They are an ``.npz`` (or a folder of them, or one with ``train`` and ``validation``) with the
+    arrays ``packed`` and ``geometry``.
     """
     path = Path(path)
     if path.is_dir():
+        if (path / "train").is_dir() and (path / "validation").is_dir():
+            return is_crops(path / "train")
         first = next(iter(sorted(path.glob("*.npz"))), None)
         return first is not None and is_crops(first)
     return _CROPS.issubset(archive_names(path))
@@ -48,14 +52,14 @@ def _suffix(path: Path) -> str:
     return Path(name.removesuffix(".gz")).suffix
 
 
-def _load(path: Path) -> Stored:
+def _load(path: Path, classes: Sequence[str] | None, fold_case: bool) -> Stored:
     if not path.exists():
         raise TrainingError(f"there is no {path}; check the path of the data")
     if is_crops(path):
-        raise TrainingError(
-            f"{path} holds crops cut from lines; they train a page reader, not a network for "
-            "isolated characters"
-        )
+        names = classes
+        if names is not None and fold_case:
+            names = [*names, *(name.lower() for name in names)]
+        return load_line_crops(path, names)
     if path.is_dir():
         training = find_training(path)
         return load_folder(path) if training is None else load_idx(training)
@@ -77,7 +81,9 @@ def _load(path: Path) -> Stored:
     )
 
 
-def read_glyphs(sources: Sequence[Source], classes: Sequence[str] | None = None) -> Glyphs:
+def read_glyphs(
+    sources: Sequence[Source], classes: Sequence[str] | None = None, *, fold_case: bool = False
+) -> Glyphs:
     """Read isolated characters and their labels, and check them.
 
     Each source is a pickle ``(X, y)``, an ``.npz``, an idx file or a folder of them (then the
@@ -90,6 +96,8 @@ def read_glyphs(sources: Sequence[Source], classes: Sequence[str] | None = None)
         Joined in order; their classes are matched by name.
     classes : sequence of str, optional
         Class names in order. Whole-number labels index them. Default: those of the data.
+    fold_case : bool
+        Take small letters for capitals.
 
     Returns
     -------
@@ -104,7 +112,9 @@ def read_glyphs(sources: Sequence[Source], classes: Sequence[str] | None = None)
     parts = []
     for source in sources:
         path = Path(source)
-        stored = _load(path)
+        stored = _load(path, classes, fold_case)
+        if fold_case and stored.label.dtype.kind == "U":
+            stored = replace(stored, label=np.char.upper(stored.label))
         parts.append(recognise(stored, path.name or str(path), classes))
         del stored
     joined = join_glyphs(parts, classes)

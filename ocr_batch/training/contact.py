@@ -22,6 +22,8 @@ _HEAD = 44
 # Crops of each kind in a row.
 _SURE, _DOUBTFUL, _MISREAD = 4, 6, 8
 _RED, _GREY, _BLACK = (200, 30, 30), (120, 120, 120), (0, 0, 0)
+# Pillow's own font has the letters of Latin-1.
+_LATIN = 0xFF
 _TINT = np.array([150, 185, 225], np.float64)
 
 
@@ -83,7 +85,7 @@ def contact_sheet(harvested: Harvested) -> Image.Image:
     for row, number in enumerate(present):
         top = _HEAD + row * _ROW
         own = np.flatnonzero(label == number)
-        draw.text((_MARGIN, top + 4), harvested.classes[number], fill=_BLACK, font=name_font)
+        draw.text((_MARGIN, top + 4), _name(harvested, int(number)), fill=_BLACK, font=name_font)
         draw.text((_MARGIN, top + 40), f"{len(own):,}", fill=_GREY, font=font)
         chosen = _choose(own, misread, np.asarray(harvested.confidence, np.float64))
         for start, rows in zip(starts, chosen, strict=True):
@@ -96,9 +98,15 @@ def contact_sheet(harvested: Harvested) -> Image.Image:
                 text = f"{float(harvested.confidence[crop]):.3f}"
                 if wrong:
                     read = int(harvested.read[crop])
-                    text = f"{harvested.classes[read] if read >= 0 else 'cut'} {text}"
+                    text = f"{_name(harvested, read) if read >= 0 else 'cut'} {text}"
                 draw.text((left, top + _CROP + 2), text, fill=_RED if wrong else _GREY, font=font)
     return sheet
+
+
+def _name(harvested: Harvested, number: int) -> str:
+    """Return a class's name, as a code where the font has no such letter."""
+    name = harvested.classes[number]
+    return f"U+{ord(name):04X}" if len(name) == 1 and ord(name) > _LATIN else name
 
 
 def _choose(

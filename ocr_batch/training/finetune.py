@@ -173,7 +173,12 @@ def finetune(
             parts, kept = _mix(parts, old, recipe.seed)
     else:
         parts = open_glyphs(
-            sources.data, recipe, card.contract, test=sources.test, classes=card.classes
+            sources.data,
+            recipe,
+            card.contract,
+            test=sources.test,
+            classes=card.classes,
+            fold_case=sources.fold_case,
         )
     new = out.with_name(f"{out.name}.new")
     run = out.with_name(f"{out.name}.run")

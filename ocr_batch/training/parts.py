@@ -74,6 +74,7 @@ def open_glyphs(
     *,
     test: Sequence[str] = (),
     classes: Sequence[str] | None = None,
+    fold_case: bool = False,
 ) -> Parts:
     """Open isolated characters.
 
@@ -89,6 +90,8 @@ def open_glyphs(
         Sources to test on. Default: the test files that belong to an idx set, else a share.
     classes : sequence of str, optional
         Names of the classes, in order.
+    fold_case : bool
+        Take small letters for capitals.
 
     Returns
     -------
@@ -99,7 +102,7 @@ def open_glyphs(
     TrainingError
         If a source can not be read or used.
     """
-    found = read_glyphs(data, classes)
+    found = read_glyphs(data, classes, fold_case=fold_case)
     frame = contract.frame
     if all(image.shape == (frame, frame) for image in found.images):
         contract = tight(frame, ink_extent(np.asarray(found.images)))
@@ -120,7 +123,7 @@ def open_glyphs(
         else:
             phrase = "a test part that nothing looked at before"
     else:
-        apart = read_glyphs(test, found.classes)
+        apart = read_glyphs(test, found.classes, fold_case=fold_case)
         notes += [f"test data: {note}" for note in apart.notes]
         tested = fit_set(apart, contract)
         phrase = "test data of its own, which nothing looked at before"

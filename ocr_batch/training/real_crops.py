@@ -30,7 +30,7 @@ _GARBAGE_SHARE = 0.5
 _PIECE = 0.74
 # Dirt between characters this certain, smaller than this (in x-heights), and not like a mark.
 _CERTAIN = 0.9
-_DIRT_HEIGHT, _DIRT_WIDTH = 0.5, 0.6
+_DIRT_HEIGHT, _DIRT_WIDTH, _DIRT_GAP = 0.5, 0.6, 0.2
 _LIKE_A_MARK = 0.9
 _MARKS = np.array([text in "'`‘’“”.,\"-–—•*°^~:;_…" for text in CLASSES])
 _LIGATURE = {text: CLASSES.index(text) for text in LIGATURES}
@@ -133,9 +133,12 @@ def _garbage(
     # Two quotation marks are also one double one, two dots a part of an ellipsis.
     across &= ~(_MARKS[label[first]] & _MARKS[label[last]])
     pick = np.flatnonzero((inside | across) & (rng.random(len(edges)) < _GARBAGE_SHARE))
-    middle = (edges.box[:, 0] + edges.box[:, 2])[pick]
-    whole = (edges.box[edge, 0] + edges.box[edge, 2])[first[pick]]
-    kind = np.where(inside[pick], np.where(middle < whole, LEFT, RIGHT), TWO)
+    # Left and right of the middle of the character's ink, as in labelling drawn pages.
+    centre = pieces.area * (pieces.box[:, 0] + pieces.box[:, 2]) / 2
+    moment = np.r_[0.0, np.cumsum(centre)]
+    whole = (moment[stop] - moment[start]) / np.maximum(1, ink[stop] - ink[start])
+    middle = (edges.box[pick, 0] + edges.box[pick, 2]) / 2
+    kind = np.where(inside[pick], np.where(middle < whole[first[pick]], LEFT, RIGHT), TWO)
     for number in np.flatnonzero(across[pick]):
         text = CLASSES[label[first[pick[number]]]] + CLASSES[label[last[pick[number]]]]
         kind[number] = _LIGATURE.get(text, TWO)
@@ -162,6 +165,14 @@ def _dirt(
     # What looks surely like a mark may be one that the transcript lacks; leaders are dots.
     good &= (likely < _LIKE_A_MARK) & (_MARKS[looks] | (likely < 0.5))
     good &= (looks != forced.label[before]) & (looks != forced.label[after])
+    # What stands close to a character may have broken off it.
+    boxes = forced.scored.edges.box
+    gap = np.minimum(
+        box[:, 0] - boxes[forced.edge[before], 2], boxes[forced.edge[after], 0] - box[:, 2]
+    )
+    odds = forced.scored.log_probabilities[edge]
+    good &= gap >= _DIRT_GAP * X_HEIGHT
+    good &= odds[:, NOISE] > np.logaddexp(odds[:, LEFT], odds[:, RIGHT])
     # A part of it must not belong to what was labelled.
     good &= ~np.isin(edge, forced.edge[step])
     return edge[good], confidence[good]

@@ -42,6 +42,8 @@ class Sources:
         Sources; see `parts.open_glyphs` and `parts.open_crops`.
     classes : tuple of str, optional
         Names of the classes, in order; default: those of the data.
+    fold_case : bool
+        Take small letters for capitals.
     language : str
         Bundle whose language and space models a page reader gets, when its folder has none.
     licences : tuple of (str, str)
@@ -51,6 +53,7 @@ class Sources:
     data: tuple[str, ...]
     test: tuple[str, ...] = ()
     classes: tuple[str, ...] | None = None
+    fold_case: bool = False
     language: str = "english"
     licences: tuple[tuple[str, str], ...] = ()
 
