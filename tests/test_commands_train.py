@@ -181,7 +181,7 @@ class Executed:
 
 
 def _bad_shape(images, label):
-    return images[:, :, :20], label
+    return images.reshape(len(images), -1)[:, :700], label
 
 
 def _not_a_number(images, label):

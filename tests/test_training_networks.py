@@ -29,6 +29,57 @@ def test_references_have_the_published_size(name, classes, shape, parameters):
     np.testing.assert_allclose(probabilities.sum(axis=1), 1, rtol=1e-5)
 
 
+def described(layer):
+    """A layer in short: what it does, its size, and its activation where it has one."""
+    kind, config = type(layer).__name__, layer.get_config()
+    if kind == "Dropout":
+        return f"drop {config['rate']:g}"
+    if kind == "Dense":
+        return f"dense {config['units']} {config['activation']}"
+    if kind == "Conv2D":
+        assert (config["kernel_size"], config["strides"], config["padding"]) == (
+            (3, 3),
+            (1, 1),
+            "valid",
+        )
+        return f"conv {config['filters']} {config['activation']}"
+    if kind == "MaxPooling2D":
+        return f"pool {config['pool_size'][0]}"
+    return kind.lower()
+
+
+LAYERS = {
+    "mnist-mlp": [
+        "dense 512 relu, drop 0.2, dense 512 relu, drop 0.2, dense 10 softmax",
+        (10,),
+    ],
+    "mnist-cnn": [
+        "conv 32 relu, conv 32 relu, pool 2, drop 0.25, flatten, dense 128 relu, drop 0.5, "
+        "dense 10 softmax",
+        (12, 12, 32),
+    ],
+    "glyph-mlp": [
+        "drop 0.2, dense 700 relu, drop 0.5, dense 700 relu, drop 0.5, dense 500 relu, drop 0.5, "
+        "dense 500 relu, dense 36 softmax",
+        (36,),
+    ],
+    "glyph-cnn": [
+        "drop 0.2, conv 16 relu, conv 32 relu, pool 2, drop 0.5, conv 64 relu, pool 2, drop 0.5, "
+        "conv 128 relu, pool 3, flatten, dense 500 relu, drop 0.5, dense 36 softmax",
+        (3, 3, 128),
+    ],
+}
+
+
+@pytest.mark.parametrize("name", LAYERS)
+def test_references_have_the_published_layers_in_order(name):
+    layers, shape = LAYERS[name]
+    model = build_network(name, shape[0] if len(shape) == 1 else 10 if "mnist" in name else 36)
+    assert ", ".join(map(described, model.layers)) == layers
+    flat = [layer for layer in model.layers if type(layer).__name__ == "Flatten"]
+    assert (flat[0].input.shape[1:] if flat else model.output_shape[1:]) == shape
+
+
 @pytest.mark.parametrize("name", ["page-reader", "page-reader-dense"])
 def test_page_reader_is_compact_and_emits_logits(name):
     model = build_network(name, len(CLASSES))

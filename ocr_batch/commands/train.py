@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import logging
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -150,8 +151,7 @@ def run(args: argparse.Namespace) -> int:
     """Train, print what came of it and return the exit code."""
     if args.network is args.base is args.recipe:
         raise UsageError("Say what to train: --network NAME, --recipe FILE or --base BUNDLE.")
-    # TensorFlow's notices would bury ours.
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    start_keras()
     options = {"resume": args.resume, "force": args.force, "h5": args.export == "h5"}
     if args.base is not None:
         from ocr_batch.training.finetune import finetune, read_finetuning_recipe
@@ -163,6 +163,7 @@ def run(args: argparse.Namespace) -> int:
             Path(args.output),
             replay=args.replay,
             jobs=int(args.jobs) if args.jobs else None,
+            tell=say,
             **options,
         )
         _tell_tuning(tuned)
@@ -172,14 +173,38 @@ def run(args: argparse.Namespace) -> int:
         from ocr_batch.training.train import train
 
         recipe = read_recipe(args.recipe, _settings(args), args.network)
-        trained = train(_sources(args), recipe, Path(args.output), **options)
+        trained = train(_sources(args), recipe, Path(args.output), tell=say, **options)
     _tell(trained)
     return 0 if trained.replaced else _WORSE
 
 
+def start_keras() -> None:
+    """Import Keras and let it find its devices, without the notices that would bury ours.
+
+    Raises
+    ------
+    UsageError
+        If its back end is not installed.
+    """
+    from ocr_batch.recognition.notices import without_notices
+
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    logging.getLogger("tensorflow").setLevel(logging.ERROR)
+    try:
+        with without_notices():
+            import keras
+
+            keras.ops.zeros(1)
+            devices = ", ".join(keras.distribution.list_devices())
+        say(f"Keras {keras.__version__} on {keras.backend.backend()}, {devices}")
+    except ImportError as error:
+        raise UsageError(
+            f"Keras can not start ({error}); install what it runs on, or set KERAS_BACKEND to what "
+            "is installed: tensorflow, jax or torch"
+        ) from error
+
+
 def _tell(trained: Trained) -> None:
-    for note in trained.notes:
-        say(note)
     print(f"test loss: {trained.loss:.4f}")
     print(f"test accuracy: {trained.accuracy:.4f}")
     if not trained.replaced:

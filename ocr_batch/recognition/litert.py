@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import os
-import sys
-import tempfile
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -16,35 +12,11 @@ from numpy.typing import NDArray
 from ocr_batch.errors import BundleError
 from ocr_batch.recognition.bundle import Card
 from ocr_batch.recognition.logits import checked, log_softmax, slices
+from ocr_batch.recognition.notices import without_notices
 
 __all__ = ["LiteRTClassifier"]
 
 _SIGN_BIT = np.uint8(0x80)
-
-
-@contextmanager
-def _without_notices() -> Iterator[None]:
-    """Hold back what LiteRT writes to file descriptor 2 about its delegates; pass on the rest.
-
-    It has no setting for that, and a run with many workers would say it once for each.
-    """
-    sys.stderr.flush()
-    try:
-        kept = os.dup(2)
-    except OSError:  # no standard error at all
-        yield
-        return
-    with tempfile.TemporaryFile() as said:
-        try:
-            os.dup2(said.fileno(), 2)
-            yield
-        finally:
-            os.dup2(kept, 2)
-            os.close(kept)
-            said.seek(0)
-            for line in said:
-                if not line.startswith(b"INFO:"):
-                    os.write(2, line)
 
 
 def _by_name(details: list[dict[str, Any]]) -> dict[str, dict[str, Any]]:
@@ -79,7 +51,7 @@ class LiteRTClassifier:
 
         self.backend, self.card = backend, card
         try:
-            with _without_notices():
+            with without_notices():
                 self._interpreter = Interpreter(model_path=str(path), num_threads=1)
                 self._interpreter.allocate_tensors()
         except (RuntimeError, ValueError) as error:

@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 import tempfile
+import warnings
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ import ocr_batch
 from ocr_batch.errors import TrainingError
 from ocr_batch.recognition.classifier import FLOAT_FILE, INT8_FILE, KERAS_FILE
 from ocr_batch.recognition.keras_model import as_logits, load_keras
+from ocr_batch.recognition.notices import without_notices
 
 __all__ = ["convert", "convert_here"]
 
@@ -37,6 +39,8 @@ def _to_litert(
     """Convert a SavedModel to LiteRT, to int8 when representative inputs are given."""
     import tensorflow as tf
 
+    # The converter looks at its own result by an interpreter that it calls outdated.
+    warnings.filterwarnings("ignore", module=r"tensorflow\.lite\.python\.interpreter")
     converter = tf.lite.TFLiteConverter.from_saved_model(str(saved))
     if representative is not None:
         converter.optimizations = [tf.lite.Optimize.DEFAULT]
@@ -80,7 +84,7 @@ def convert_here(folder: Path) -> None:
             batch["image"][0, 0, 0], batch["image"][0, 0, 1] = 0.0, 1.0
             yield {name: values.reshape(shapes[name]) for name, values in batch.items()}
 
-    with tempfile.TemporaryDirectory() as temporary:
+    with tempfile.TemporaryDirectory() as temporary, without_notices():
         saved = Path(temporary) / "saved"
         model.export(saved, format="tf_saved_model", verbose=False, input_signature=[signature])
         (folder / FLOAT_FILE).write_bytes(_to_litert(saved, None))

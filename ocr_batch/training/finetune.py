@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -123,6 +123,7 @@ def finetune(
     force: bool = False,
     h5: bool = False,
     jobs: int | None = None,
+    tell: Callable[[str], None] | None = None,
 ) -> FineTuned:
     """Train a bundle further, with part of the old data mixed in against forgetting.
 
@@ -147,6 +148,8 @@ def finetune(
         Also write ``prediction_model.h5``.
     jobs : int, optional
         Processes that read the held-back pages.
+    tell : callable, optional
+        Is told what was recognised in the data, before training begins.
 
     Returns
     -------
@@ -180,6 +183,9 @@ def finetune(
             classes=card.classes,
             fold_case=sources.fold_case,
         )
+    if tell is not None:
+        for note in parts.notes:
+            tell(note)
     new = out.with_name(f"{out.name}.new")
     run = out.with_name(f"{out.name}.run")
     if not resume:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import shutil
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -11,9 +12,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ocr_batch.errors import TrainingError
-from ocr_batch.recognition.bundle import LINE_RELATIVE, Card, find_bundle, load_card
-from ocr_batch.recognition.classifier import load_classifier
+from ocr_batch.errors import BundleError, TrainingError
+from ocr_batch.recognition.bundle import CARD, LINE_RELATIVE, Card, find_bundle, load_card
+from ocr_batch.recognition.classifier import KERAS_FILE
+from ocr_batch.recognition.keras_model import load_keras
 from ocr_batch.training.calibration import negative_log_likelihood
 from ocr_batch.training.export import export_bundle, seal
 from ocr_batch.training.fit import History, fit
@@ -167,15 +169,15 @@ def _pictures(parts: Parts, data: Any, rows: NDArray[np.intp]) -> NDArray[np.uin
 
 def _accuracy_before(out: Path, parts: Parts) -> float | None:
     """Return the accuracy of the bundle that is there, if it tells the same classes apart."""
+    if not (out / CARD).is_file():
+        return None
     try:
         card = load_card(out)
-        if card.classes != parts.classes or card.contract.frame != parts.contract.frame:
+        if (card.classes, card.contract) != (parts.classes, parts.contract):
             return None
-        inputs = parts.test.inputs(slice(None))
-        scores = load_classifier(out).scores(inputs["image"], inputs.get("geometry"))
-    except Exception:  # whatever is there is no bundle that could be compared
-        return None
-    return float((scores.argmax(axis=1) == parts.test.label).mean())
+        return judge(load_keras(out / KERAS_FILE), parts).accuracy
+    except BundleError:
+        return None  # damaged: nothing to compare with
 
 
 def train(
@@ -186,6 +188,7 @@ def train(
     resume: bool = False,
     force: bool = False,
     h5: bool = False,
+    tell: Callable[[str], None] | None = None,
 ) -> Trained:
     """Train a network and write its bundle and its report.
 
@@ -203,6 +206,8 @@ def train(
         goes to ``<out>.rejected``.
     h5 : bool
         Also write ``prediction_model.h5``.
+    tell : callable, optional
+        Is told what was recognised in the data, before training begins.
 
     Returns
     -------
@@ -215,6 +220,9 @@ def train(
     """
     recipe.check()
     parts = open_parts(sources, recipe)
+    if tell is not None:
+        for note in parts.notes:
+            tell(note)
     run = out.with_name(f"{out.name}.run")
     if not resume:
         shutil.rmtree(run, ignore_errors=True)
