@@ -14,6 +14,7 @@ import pickle
 import string
 from pathlib import Path
 
+import cv2
 import numpy as np
 
 from ocr_batch.datasets.sources import read_glyphs
@@ -35,12 +36,12 @@ def main() -> None:
     digits = read_glyphs([args.mnist])
     rng = np.random.default_rng(args.seed)
     chosen = np.sort(rng.choice(len(digits.label), SIZE - len(characters.label), replace=False))
-    images = np.concatenate(
-        [
-            fit_glyphs(characters.images, FRAME, EXTENT),
-            fit_glyphs(np.asarray(digits.images)[chosen], FRAME, EXTENT),
-        ]
-    )
+    # Twice as large as MNIST has them, and centred as there.
+    larger = [
+        cv2.resize(image, (FRAME, FRAME), interpolation=cv2.INTER_CUBIC)
+        for image in np.asarray(digits.images)[chosen]
+    ]
+    images = np.concatenate([fit_glyphs(characters.images, FRAME, EXTENT), np.stack(larger)])
     place = {name: CLASSES.index(name.upper()) for name in characters.classes + digits.classes}
     names = [characters.classes[k] for k in characters.label]
     names += [digits.classes[k] for k in digits.label[chosen]]

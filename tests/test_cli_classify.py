@@ -93,6 +93,19 @@ def test_training_data_is_classified_too(bundle, tmp_path):
     assert done.returncode == 2 and "letters.npz: " in done.stderr
 
 
+def test_labels_of_training_data_are_not_looked_at(bundle, tmp_path):
+    images = crops()[..., 0]
+    for name, arrays in {
+        "one-class.npz": {"X": images, "y": np.full(len(LETTERS), "A")},
+        "wrong.npz": {"X": images, "y": np.arange(3)},
+        "none.npz": {"X": images},
+    }.items():
+        np.savez(tmp_path / name, **arrays)
+        done = run("classify", tmp_path / name, "--model", bundle)
+        assert done.returncode == 0, done.stderr
+        assert [row[1] for row in table(done.stdout)[1]] == list(LETTERS)
+
+
 def test_mistakes_leave_nothing_behind(bundle, scans, tmp_path):
     out = tmp_path / "out"
     for code, arguments in {

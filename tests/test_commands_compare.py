@@ -16,9 +16,11 @@ from keras import layers
 
 from ocr_batch.cli import main
 from ocr_batch.datasets.crops import CropSet, pack, write_shard
+from ocr_batch.datasets.fingerprint import fingerprint
 from ocr_batch.datasets.glyphs import Glyphs, GlyphSet, fit_set
 from ocr_batch.datasets.split import split
 from ocr_batch.recognition.bundle import LINE_RELATIVE, tight
+from ocr_batch.recognition.charset import CLASSES
 from ocr_batch.training.export import export_bundle
 
 NAMES = ("A", "B", "C", "D", "E")
@@ -53,7 +55,14 @@ def nearest(templates, frame, spoil, seed):
     return model
 
 
-def bundle(folder, frame, names, spoil=0.0, seed=0, shares=SHARES):
+def trained_on(names, order=slice(None)):
+    """Return the fingerprint of the drawn letters, as a card of these classes records it."""
+    images, label = drawn()
+    place = np.array([names.index(name) for name in NAMES])
+    return fingerprint(place[label[order]], names, images[order])
+
+
+def bundle(folder, frame, names, spoil=0.0, seed=0, shares=SHARES, on="a part", **recorded):
     contract = tight(frame, frame - 6)
     images, label = drawn(holes=0)
     place = np.array([names.index(name) for name in NAMES])
@@ -68,8 +77,13 @@ def bundle(folder, frame, names, spoil=0.0, seed=0, shares=SHARES):
         classes=names,
         n_characters=len(names),
         temperature=1.0,
-        recipe={"split_seed": SEED, "shares": list(shares)},
-        metrics={"test": {"crops": 24}},
+        recipe={
+            "split_seed": SEED,
+            "shares": list(shares),
+            "data": trained_on(names),
+            **recorded,
+        },
+        metrics={"test": {"crops": 24, "on": on}},
         sources=[],
         validation=GlyphSet(fitted.images, fitted.label),
     )
@@ -178,12 +192,69 @@ def test_different_splits_are_refused(shop, tmp_path, capsys):
     assert "different splits" in said
     # The same split, but the labels are numbered the other way round.
     assert "different splits" in refused(capsys, 3, shop / "good", shop / "seeds/1", *common)
-    # Other data than that of the training.
-    np.savez(tmp_path / "half.npz", X=drawn()[0][:30], y=np.array(NAMES)[drawn()[1][:30]])
-    said = refused(
-        capsys, 3, shop / "good", shop / "good", "--data", tmp_path / "half.npz", "--part", "test"
+
+
+def test_other_data_than_that_of_the_training_has_no_test_part(shop, tmp_path, capsys):
+    images, label = drawn()
+    names = np.array(NAMES)[label]
+    half, turned = slice(None, 30), np.r_[1, 0, 2:60]
+    np.savez(tmp_path / "half.npz", X=images[half], y=names[half])
+    # As many images, and as many of each class.
+    np.savez(tmp_path / "turned.npz", X=images[turned], y=names[turned])
+    np.savez(tmp_path / "other.npz", X=drawn(holes=0.2)[0], y=names)
+    for name in ("half", "turned", "other"):
+        data = ("--data", tmp_path / f"{name}.npz", "--part", "test")
+        said = refused(capsys, 3, shop / "good", shop / "good", *data)
+        assert "not the data that good was trained on" in said
+    bundle(tmp_path / "turned", 28, NAMES, data=trained_on(NAMES, turned))
+    data = ("--data", tmp_path / "turned.npz", "--part", "test")
+    found = compared(capsys, tmp_path / "turned", tmp_path / "turned", *data)
+    assert found["images"] == 24
+
+
+def test_cards_that_tell_no_test_part_are_refused(shop, tmp_path, capsys):
+    common = ("--data", shop / "letters.npz", "--part", "test")
+    bundle(tmp_path / "old", 28, NAMES, data=None)
+    said = refused(capsys, 3, tmp_path / "old", tmp_path / "old", *common)
+    assert "does not record what data" in said
+    bundle(tmp_path / "apart", 28, NAMES, on="test data of its own, which nothing looked at")
+    said = refused(capsys, 3, tmp_path / "apart", tmp_path / "apart", *common)
+    assert "tested on data of its own" in said
+
+
+def test_case_is_folded_when_asked_or_when_the_card_says_so(shop, tmp_path, capsys):
+    images, label = drawn()
+    mixed = np.array([*NAMES, *"abcde"])[label + 5 * (np.arange(60) % 2)]
+    np.savez(tmp_path / "mixed.npz", X=images, y=mixed)
+    np.savez(tmp_path / "bytes.npz", X=images, y=np.char.encode(mixed))
+    good = (shop / "good", shop / "good", "--data")
+    whole = compared(capsys, *good, shop / "letters.npz")
+    for name in ("mixed.npz", "bytes.npz"):
+        folded = compared(capsys, *good, tmp_path / name, "--fold-case")
+        assert folded["rows"][0]["errors"] == whole["rows"][0]["errors"]
+    assert "does not know: a, b" in refused(capsys, 2, *good, tmp_path / "mixed.npz")
+    bundle(tmp_path / "folds", 28, NAMES, fold_case=True)
+    folds = (tmp_path / "folds", tmp_path / "folds", "--data", tmp_path / "mixed.npz")
+    assert compared(capsys, *folds, "--part", "test", "--only", "a,B")["classes"] == 2
+    both = (shop / "good", tmp_path / "folds", "--data", tmp_path / "mixed.npz")
+    assert "different splits" in refused(capsys, 3, *both, "--part", "test")
+
+
+def test_data_of_one_class_and_crops_of_lines_can_be_compared_on(shop, tmp_path, capsys):
+    images, label = drawn()
+    np.savez(tmp_path / "one.npz", X=images[label == 2], y=np.full(12, "C"))
+    good = (shop / "good", shop / "good", "--data")
+    assert compared(capsys, *good, tmp_path / "one.npz")["classes"] == 1
+    grey = np.pad(images, ((0, 0), (14, 14), (14, 14)))
+    indices = np.array([CLASSES.index(name) for name in NAMES])[label].astype(np.int16)
+    crops = CropSet(
+        pack(np.stack([grey, grey], axis=-1)), np.zeros((60, 8), np.float16), indices, indices
     )
-    assert "would be 12 images, the cards record 24" in said
+    write_shard(tmp_path / "shards" / "one.npz", crops)
+    found = compared(capsys, *good, tmp_path / "shards")
+    assert (found["images"], found["classes"]) == (60, 5)
+    found = compared(capsys, *good, tmp_path / "shards", tmp_path / "one.npz")
+    assert found["images"] == 72
 
 
 def test_unknown_classes_are_named(shop, capsys):
@@ -245,6 +316,8 @@ def test_page_readers_are_compared_on_crops_of_lines(shop, tmp_path, capsys):
     assert found["images"] == 100
     assert found["rows"][0]["errors"] == 0
     assert compared(capsys, reader, reader, *data, "--only", "a,<noise>")["images"] == 50
+    often = ("--data", f"{tmp_path / 'data'}@2")
+    assert compared(capsys, reader, reader, *often)["images"] == 100
     assert "isolated characters" in refused(capsys, 3, reader, shop / "good", *data)
     assert "split by page" in refused(capsys, 2, reader, reader, *data, "--part", "test")
     said = refused(capsys, 2, reader, reader, "--data", shop / "letters.npz", "--only", "A,B")

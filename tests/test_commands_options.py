@@ -64,6 +64,37 @@ def test_numbers_out_of_bounds_are_refused(value: str):
         options.at_least(1, int)(value)
 
 
+@pytest.mark.parametrize("value", ["-0.1", "1.01", "nan", "inf", "half"])
+def test_what_is_no_share_is_refused(value: str):
+    with pytest.raises(argparse.ArgumentTypeError):
+        options.share(value)
+
+
+def test_shares_include_their_ends():
+    assert [options.share(value) for value in ("0", "0.25", "1")] == [0, 0.25, 1]
+
+
+def test_progress_shows_lines_only_where_there_is_no_terminal(capsys: pytest.CaptureFixture[str]):
+    for quiet in (False, True):
+        with options.progress("page", quiet=quiet) as bar:
+            bar.tell("a.png: failed")
+            bar.step(1, 2)
+    assert capsys.readouterr().err == "a.png: failed\n"
+
+
+def test_progress_shows_a_bar_on_a_terminal(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True, raising=False)
+    with options.progress("page", quiet=False) as bar:
+        bar.step(1, 2)
+        bar.tell("a.png: failed")
+        bar.step(1, 2)
+    said = capsys.readouterr().err
+    assert "a.png: failed\n" in said
+    assert "2/2" in said
+
+
 def test_numbers_within_bounds_are_taken():
     assert options.at_least(1, int)("1") == 1
     assert options.at_least(0, float)("0.5") == 0.5

@@ -6,11 +6,15 @@ import gzip
 import json
 import pickle
 import re
+import shutil
+import signal
 import struct
+import subprocess
+import time
 
 import numpy as np
 import pytest
-from cli_tools import run
+from cli_tools import COMMAND, environment, run
 
 from ocr_batch.recognition.bundle import load_card
 from ocr_batch.recognition.classifier import load_classifier
@@ -116,16 +120,92 @@ def test_the_bundle_classifies(first):
         assert (scores.argmax(axis=1) == label).all()
 
 
+def again(folder, *arguments, network="mine.py:build", data="set.pkl", out="bundle"):
+    return train("--network", network, "--data", data, "-o", out, *arguments, cwd=folder)
+
+
 def test_a_worse_bundle_does_not_replace_a_better_one(first):
     folder, _ = first
     before = (folder / "bundle" / "card.json").read_bytes()
-    arguments = ["--network", "mine.py:build", "--data", "set.pkl", "-o", "bundle"]
-    arguments += ["--epochs", "1", "--rate", "1e-9"]
-    worse = train(*arguments, cwd=folder)
+    worse = again(folder, "--epochs", "1", "--rate", "1e-9")
     assert worse.returncode == 5
     assert "does better and stays" in worse.stderr
     assert (folder / "bundle" / "card.json").read_bytes() == before
-    assert (folder / "bundle.rejected" / "card.json").is_file()
+    assert load_card(folder / "bundle.rejected").name == "bundle"
+    assert not (folder / "bundle.run").exists()
+
+
+def test_bundles_that_can_not_be_compared_are_not_replaced(first):
+    folder, _ = first
+    images, label = glyphs(90, seed=3)
+    np.savez(folder / "more.npz", X=images, y=label)
+    np.savez(folder / "other.npz", X=images, y=np.array(["a", "b", "c"])[label])
+    for data, says in (("more.npz", "other data"), ("other.npz", "other characters")):
+        done = again(folder, data=data)
+        assert done.returncode == 2 and says in done.stderr, done.stderr
+        assert "epoch" not in done.stderr
+    assert load_card(folder / "bundle").classes == ("0", "1", "2")
+
+
+def test_files_beside_the_bundle_stay(first):
+    folder, _ = first
+    shutil.copytree(folder / "bundle", folder / "copy")
+    (folder / "copy" / "recipe.ini").write_text("[training]\n", "utf-8")
+    done = again(folder, "--epochs", "1", "--force", out="copy")
+    assert done.returncode == 0, done.stderr
+    assert (folder / "copy" / "recipe.ini").is_file()
+    assert "recipe.ini" in load_card(folder / "copy").files
+    assert not (folder / "copy" / "prediction_model.h5").exists()
+
+
+@pytest.mark.parametrize("out", [".", "set.pkl", "full"])
+def test_outputs_that_can_not_be_a_bundle(first, out):
+    folder, _ = first
+    (folder / "full").mkdir(exist_ok=True)
+    (folder / "full" / "letter.txt").write_text("mine", "utf-8")
+    done = again(folder, out=out)
+    assert done.returncode == 4, done.stderr
+    assert "epoch" not in done.stderr
+
+
+def test_interrupted_training_is_not_thrown_away_unasked(first):
+    folder, _ = first
+    command = [*COMMAND, "train", "--network", "mine.py:build", "--data", "set.pkl", "-o", "long"]
+    # The first checkpoint of many, then the end.
+    going = subprocess.Popen(
+        [*command, "--epochs", "100000"],
+        cwd=folder,
+        env=environment(),
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    checkpoint = folder / "long.run" / "checkpoint.npz"
+    for _ in range(1200):
+        if checkpoint.exists() or going.poll() is not None:
+            break
+        time.sleep(0.1)
+    going.send_signal(signal.SIGINT)
+    assert going.wait(60) == 130
+    assert checkpoint.exists()
+    refused = again(folder, "--epochs", "100000", out="long")
+    assert refused.returncode == 2 and "--resume" in refused.stderr
+    other = again(folder, "--epochs", "3", "--resume", out="long")
+    assert other.returncode == 2 and "another recipe" in other.stderr
+    fresh = again(folder, "--epochs", "1", "--fresh", out="long")
+    assert fresh.returncode == 0, fresh.stderr
+    nothing = again(folder, "--epochs", "1", "--resume", "--force", out="long")
+    assert nothing.returncode == 2 and "no training to resume" in nothing.stderr
+
+
+def test_case_is_folded(tmp_path, network):
+    images, label = glyphs(60)
+    np.savez(tmp_path / "set.npz", X=images, y=np.array(["a", "B", "b"])[label])
+    done = again(
+        tmp_path, "--fold-case", "--classes", "AB", "--epochs", "1", network=network, data="set.npz"
+    )
+    assert done.returncode == 0, done.stderr
+    card = load_card(tmp_path / "bundle")
+    assert card.classes == ("A", "B") and card.recipe["fold_case"] is True
 
 
 @pytest.mark.parametrize("place", range(1, 5))
@@ -216,12 +296,15 @@ def test_bad_data_ends_before_training(tmp_path, network, spoil, says):
 
     assert re.search(says, done.stderr), done.stderr
     assert "epoch" not in done.stderr
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["mine.py", "set.pkl"]
+    assert not (tmp_path / "out").exists()
 
 
 def test_wrong_usage(tmp_path, network):
     sources(tmp_path)
     assert train("--data", "set.pkl", "-o", "out", cwd=tmp_path).returncode == 1
+    for odd in (["--replay", "x"], ["--licence", "mine"], ["--resume", "--fresh"]):
+        done = train("--network", network, "--data", "set.pkl", "-o", "out", *odd, cwd=tmp_path)
+        assert done.returncode == 1, done.stderr
     nothing = train("--network", "alexnet", "--data", "set.pkl", "-o", "out", cwd=tmp_path)
     assert nothing.returncode == 2 and "glyph-cnn" in nothing.stderr
     labels = train(

@@ -5,8 +5,8 @@ import itertools
 import numpy as np
 import pytest
 
-from ocr_batch.datasets.augmentation import NO_AUGMENTATION
-from ocr_batch.datasets.batches import JoinedData, prefetch, shuffled_batches
+from ocr_batch.datasets.augmentation import NO_AUGMENTATION, Augmentation
+from ocr_batch.datasets.batches import JoinedData, Subset, prefetch, shuffled_batches
 from ocr_batch.datasets.crops import CropSet
 from ocr_batch.errors import TrainingError
 
@@ -80,3 +80,41 @@ def test_few_are_taken_from_each_part():
     few = JoinedData([dataset(100, seed=1), dataset(300, seed=2)]).take(40)
     assert len(few) == 40
     assert len(JoinedData([dataset(4)]).take(40)) == 4
+
+
+def test_a_subset_is_the_rows_of_its_set():
+    data, rows = dataset(30), np.array([17, 3, 3, 29])
+    part = Subset(data, rows)
+    assert len(part) == 4
+    np.testing.assert_array_equal(part.label, data.label[rows])
+    for chosen in (np.array([2, 0]), slice(1, 3)):
+        for name, values in part.inputs(chosen).items():
+            np.testing.assert_array_equal(values, data.inputs(rows[chosen])[name])
+    one, other = (
+        source.varied(at, Augmentation(), np.random.default_rng(1))
+        for source, at in ((part, np.array([3, 0])), (data, rows[[3, 0]]))
+    )
+    for name, values in one.items():
+        np.testing.assert_array_equal(values, other[name])
+
+
+def test_few_are_taken_from_a_subset_in_order():
+    data = dataset(300)
+    part = Subset(data, np.arange(100, 200))
+    few = part.take(10, seed=3)
+    assert len(few) == 10 and part.take(100) is part
+    images = data.images(slice(None))
+    places = [
+        int(np.flatnonzero((images == image).all(axis=(1, 2, 3)))[0])
+        for image in few.inputs(slice(None))["image"]
+    ]
+    assert places == sorted(places) and places[0] >= 100 and places[-1] < 200
+
+
+def test_a_subset_of_a_mapped_file_copies_no_crops(tmp_path):
+    data = dataset(40)
+    np.save(tmp_path / "packed.npy", data.packed)
+    mapped = np.load(tmp_path / "packed.npy", mmap_mode="r+")
+    part = Subset(CropSet(mapped, data.geometry, data.label, data.group), np.arange(0, 40, 2))
+    mapped[6] = 0
+    assert not part.inputs(np.array([3]))["image"].any()

@@ -77,6 +77,30 @@ def test_a_second_harvest_replaces_the_first(tmp_path: Path) -> None:
     assert len(read_harvest(tmp_path / "data")) == 8
 
 
+def test_an_older_harvest_stays_until_the_new_one_is_finished(tmp_path: Path) -> None:
+    folder, given = tmp_path / "data", harvest_of(30)
+    write_harvest(folder, given)
+    before = {path.name: path.read_bytes() for path in folder.iterdir()}
+    with pytest.raises(KeyboardInterrupt), HarvestWriter(folder) as writer:
+        for _ in range(2):
+            many = np.arange(12_000) % 30
+            crops = CropSet(
+                *(getattr(given.crops, name)[many] for name in ("packed", "geometry")),
+                *(getattr(given.crops, name)[many] for name in ("label", "group")),
+            )
+            writer.add(crops, given.confidence[many], given.page[many], given.read[many])
+        assert {path.name for path in folder.glob("*.npz")} == {"harvest-00000.npz"}
+        raise KeyboardInterrupt
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
+
+
+def test_an_interrupted_first_harvest_leaves_nothing(tmp_path: Path) -> None:
+    for name in ("data", "data.npz"):
+        with pytest.raises(KeyboardInterrupt), HarvestWriter(tmp_path / name):
+            raise KeyboardInterrupt
+    assert not list(tmp_path.iterdir())
+
+
 def test_other_shards_are_left_alone(tmp_path: Path) -> None:
     write_shard(tmp_path / "part0000-00000.npz", harvest_of().crops)
     with pytest.raises(OutputError, match="another folder"):
@@ -121,13 +145,15 @@ def test_an_unfinished_folder_is_refused(tmp_path: Path) -> None:
 
 
 def test_foreign_files_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(TrainingError, match="There is no"):
+    with pytest.raises(TrainingError, match="there is no"):
         read_harvest(tmp_path / "none.npz")
     np.savez(tmp_path / "other.npz", X=np.zeros((3, 9)), y=np.zeros(3))
     (tmp_path / "text.npz").write_text("no archive")
+    with (tmp_path / "array.npz").open("wb") as file:
+        np.save(file, np.zeros(3))
     np.savez(tmp_path / "pickled.npz", packed=np.array([{}], object))
     write_shard(tmp_path / "shard.npz", harvest_of().crops)
-    for name in ("other.npz", "text.npz", "pickled.npz", "shard.npz"):
+    for name in ("other.npz", "text.npz", "array.npz", "pickled.npz", "shard.npz"):
         with pytest.raises(TrainingError, match=name):
             read_harvest(tmp_path / name)
 
@@ -170,3 +196,14 @@ def test_arrays_are_checked(tmp_path: Path, name: str, array: np.ndarray) -> Non
     np.savez(path, **{**arrays, name: array})
     with pytest.raises(TrainingError, match=r"data\.npz"):
         read_harvest(path)
+
+
+@pytest.mark.parametrize("array", [np.float16(1), np.zeros((30, 2), np.float16)])
+def test_arrays_of_a_shard_are_checked(tmp_path: Path, array: np.ndarray) -> None:
+    write_harvest(tmp_path, harvest_of())
+    path = tmp_path / "harvest-00000.npz"
+    with np.load(path) as data:
+        arrays = {key: data[key] for key in data.files}
+    np.savez(path, **{**arrays, "confidence": array})
+    with pytest.raises(TrainingError, match=r"harvest-00000\.npz"):
+        read_harvest(tmp_path)

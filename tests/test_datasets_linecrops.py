@@ -55,3 +55,12 @@ def test_they_join_other_sources_with_case_folded(tmp_path):
     assert np.bincount(found.label).tolist() == [6, 10, 6]
     fitted = fit_set(found, tight(28, 22))
     assert (fitted.images.max(axis=2) > 0).sum(axis=1).tolist() == [22] * 22
+
+
+@pytest.mark.parametrize("classes", [["7", "A"], ["7", "a"], ["7", "A", "a"]])
+def test_either_case_is_chosen_when_it_is_folded(tmp_path, classes):
+    stored = load_line_crops(shards(tmp_path), classes, fold_case=True)
+    assert sorted(set(stored.label)) == ["7", "A", "a"]
+    found = read_glyphs([tmp_path], classes, fold_case=True)
+    assert found.classes == ("7", "A")
+    assert np.bincount(found.label).tolist() == [4, 8]

@@ -10,7 +10,7 @@ import pytest
 
 from ocr_batch.datasets.augmentation import NO_AUGMENTATION, Augmentation
 from ocr_batch.datasets.crops import CropSet, write_shard
-from ocr_batch.datasets.glyphs import Glyphs, GlyphSet, fit_set, join_glyphs
+from ocr_batch.datasets.glyphs import Glyphs, GlyphSet, fit_set, join_glyphs, thin_classes
 from ocr_batch.datasets.sources import is_crops, official_test, parse_classes, read_glyphs
 from ocr_batch.errors import TrainingError, UsageError
 from ocr_batch.recognition.bundle import LINE_RELATIVE, tight
@@ -171,6 +171,104 @@ def test_rare_classes_are_named(tmp_path):
     notes = read_glyphs([path], "ABCD").notes
     assert "warning: no sample of the class 'B'" in notes
     assert "warning: a single sample of the class 'D'" in notes
+
+
+@pytest.mark.parametrize("kind", [np.float32, np.float64, np.float16])
+def test_numbers_a_hair_outside_the_scale_are_clipped(tmp_path, kind):
+    values = (IMAGES / 255).astype(kind)
+    values[0, 4, 4], values[1, 0, 0] = 1.01, -0.004
+    glyphs = read_glyphs([npz(tmp_path / "a.npz", X=values, y=LABEL)])
+    expected = IMAGES.copy()
+    expected[0, 4, 4] = 255
+    np.testing.assert_array_equal(glyphs.images, expected)
+    values[0, 4, 4] = 1.05
+    with pytest.raises(TrainingError, match="scale that is not known"):
+        read_glyphs([npz(tmp_path / "a.npz", X=values, y=LABEL)])
+    grey = IMAGES.astype(np.float32)
+    grey[0, 0, 0], grey[1, 0, 0] = 255.3, -0.3
+    glyphs = read_glyphs([npz(tmp_path / "b.npz", X=grey, y=LABEL)])
+    assert glyphs.images.max() == 255 and glyphs.images[1, 0, 0] == 0
+
+
+def mixed_case():
+    """Return the classes 0-2, A-C and a-c of 36 images, as numbers and as names."""
+    number = np.arange(36) % 9
+    return number, np.array(list("012ABCabc"))[number]
+
+
+@pytest.mark.parametrize("how", ["names", "bytes", "objects", "numbers", "from one", "one-hot"])
+@pytest.mark.parametrize("folded", [False, True])
+def test_case_is_folded_whatever_the_labels_are(tmp_path, how, folded):
+    number, name = mixed_case()
+    label = {
+        "names": name,
+        "bytes": np.char.encode(name),
+        "objects": name.astype(object),
+        "numbers": number,
+        "from one": number + 1,
+        "one-hot": np.eye(9)[number],
+    }[how]
+    is_named = how in ("names", "bytes", "objects")
+    path = tmp_path / "a.pkl"
+    path.write_bytes(pickle.dumps((drawn(number), label)))
+    # Names after folding do for data that names its classes; numbers index all of them.
+    classes = "012ABC" if folded and is_named else "012ABCabc"
+    glyphs = read_glyphs([path], classes, fold_case=True)
+    assert glyphs.classes == tuple("012ABC")
+    np.testing.assert_array_equal(glyphs.label, np.where(number < 6, number, number - 3))
+    if is_named:
+        assert read_glyphs([path], fold_case=True).classes == tuple("012ABC")
+        assert read_glyphs([path], "C2B1A0", fold_case=True).classes == tuple("C2B1A0")
+
+
+def test_case_is_folded_over_several_sources(tmp_path):
+    number, name = mixed_case()
+    numbers = npz(tmp_path / "numbers.npz", X=drawn(number), y=number)
+    names = npz(tmp_path / "names.npz", X=drawn(number), y=name)
+    small = npz(tmp_path / "small.npz", X=drawn(number[:6]), y=np.array(list("cba") * 2))
+    glyphs = read_glyphs([numbers, names, small], "abc012ABC"[::-1], fold_case=True)
+    assert glyphs.classes == tuple("CBA210")
+    assert [glyphs.classes[index] for index in glyphs.label[36:72]] == [
+        str(one).upper() for one in name
+    ]
+    assert [glyphs.classes[index] for index in glyphs.label[72:]] == list("CBACBA")
+    with pytest.raises(TrainingError, match="not listed: C"):
+        read_glyphs([names], "012AB", fold_case=True)
+
+
+def test_letters_without_a_capital_stay(tmp_path):
+    path = npz(tmp_path / "a.npz", X=IMAGES[:6], y=np.array(["ß", "é", "7"] * 2))
+    assert read_glyphs([path], fold_case=True).classes == ("7", "É", "ß")
+
+
+def test_one_class_does_where_nothing_is_trained(tmp_path):
+    path = npz(tmp_path / "a.npz", X=IMAGES[:6], y=np.full(6, "A"))
+    assert read_glyphs([path], least_classes=1).classes == ("A",)
+    assert len(read_glyphs([path], "AB", least_classes=1)) == 6
+    with pytest.raises(TrainingError, match="one class, 'A'"):
+        read_glyphs([path], "AB")
+
+
+def test_thin_classes_are_named_in_order():
+    assert thin_classes(np.array([0, 0, 1, 1]), "AB") == []
+    assert thin_classes(np.array([0, 2]), "ABCD") == [
+        "warning: no sample of the classes 'B', 'D'",
+        "warning: a single sample of the classes 'A', 'C'",
+    ]
+    (many,) = thin_classes(np.zeros(3, int), [str(number) for number in range(50)])
+    assert many.endswith("'40' and 9 more")
+
+
+@pytest.mark.parametrize("content", ["array", "pickle", "text"])
+def test_what_is_called_npz_but_is_none_is_refused(tmp_path, content):
+    path = tmp_path / "a.npz"
+    if content == "array":
+        with path.open("wb") as file:
+            np.save(file, IMAGES)
+    else:
+        path.write_bytes(pickle.dumps((IMAGES, LABEL)) if content == "pickle" else b"no data")
+    with pytest.raises(TrainingError, match=r"a\.npz.*(single array|no such archive)"):
+        read_glyphs([path])
 
 
 def test_mixed_polarity_is_warned_of(tmp_path):
@@ -404,5 +502,5 @@ def test_a_set_gives_inputs_variations_and_a_part():
 def test_isolated_characters_do_not_fit_the_page_readers_contract():
     glyphs = Glyphs(IMAGES, LABEL, tuple("ABCDE"))
     assert fit_set(glyphs, tight(20, 14)).images is IMAGES
-    with pytest.raises(TrainingError, match="of these classes"):
+    with pytest.raises(TrainingError, match="cut from lines"):
         fit_set(glyphs, LINE_RELATIVE)

@@ -131,6 +131,9 @@ def test_bundles_are_found_by_path_and_by_name(tmp_path, monkeypatch):
     write(shipped / "demo")
     assert find_bundle("demo") == shipped / "demo"
     assert find_bundle("./demo").resolve() == own / "demo"
+    # What was found stays the same bundle when it is handed on as text.
+    assert find_bundle("./demo").is_absolute()
+    assert find_bundle(str(find_bundle("./demo"))).resolve() == own / "demo"
 
 
 def test_unknown_bundle_lists_the_shipped_ones(tmp_path, monkeypatch):

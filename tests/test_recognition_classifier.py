@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
 import zipfile
@@ -12,12 +13,13 @@ pytest.importorskip("tensorflow")
 pytest.importorskip("ai_edge_litert")
 
 import keras
-from bundles import LETTERS, crops, letter_bundle
+from bundles import LETTERS, crops, letter, letter_bundle
+from cli_tools import run, save, text_image
 
 from ocr_batch.datasets.crops import CropSet, pack
 from ocr_batch.errors import BundleError, UsageError
 from ocr_batch.recognition import classifier as module
-from ocr_batch.recognition.bundle import LINE_RELATIVE
+from ocr_batch.recognition.bundle import LINE_RELATIVE, find_bundle
 from ocr_batch.recognition.classifier import BACKENDS, load_classifier
 from ocr_batch.training.export import export_bundle, seal
 from ocr_batch.training.networks import build_network
@@ -228,3 +230,40 @@ def test_reading_with_litert_imports_no_tensorflow_and_is_quiet(folder):
         [sys.executable, "-c", code, str(folder)], check=True, capture_output=True, text=True
     )
     assert done.stdout == done.stderr == ""
+
+
+def plant(bundle, folder):
+    """Have a bundle's card name a network in a file that leaves a mark when it is executed."""
+    mark = folder / "executed"
+    code = f"from pathlib import Path\nPath({str(mark)!r}).touch()\n\n\ndef build(n):\n    pass\n"
+    for place in (folder, bundle):
+        (place / "evil.py").write_text(code, "utf-8")
+    path = bundle / "card.json"
+    card = json.loads(path.read_text("utf-8"))
+    path.write_text(json.dumps({**card, "network": "evil.py:build"}), "utf-8")
+    return mark
+
+
+def test_a_network_that_a_card_names_is_never_executed(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    bundle = letter_bundle(tmp_path / "letters")
+    mark = plant(bundle, tmp_path)
+    for backend in BACKENDS:
+        scores = load_classifier(bundle, backend).scores(crops())
+        assert scores.argmax(axis=1).tolist() == list(range(len(LETTERS)))
+    image = save(tmp_path / "a.png", letter("A"))
+    done = run("classify", image, "--model", bundle, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "a.png,A," in done.stdout
+    assert not mark.exists()
+
+
+def test_a_network_that_a_page_reader_names_is_never_executed(tmp_path):
+    bundle = tmp_path / "reader"
+    shutil.copytree(find_bundle("english"), bundle)
+    mark = plant(bundle, tmp_path)
+    image = save(tmp_path / "a.png", text_image("The quick brown fox", "jumps over the dog."))
+    done = run("read", image, "-o", "-", "--model", "./reader", "--jobs", 1, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "brown fox" in done.stdout
+    assert not mark.exists()

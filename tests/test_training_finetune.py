@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -46,6 +48,7 @@ def test_the_new_bundle_reads_pages(tuned):
     assert "held-back pages (1)" in done.stdout
     assert "old crops: accuracy" in done.stdout
     assert not [path.name for path in folder.glob("mine.*")]
+    assert load_card(folder / "mine").metrics["held_back"]["pages"] == 1
     base, card = load_card(find_bundle("english")), load_card(folder / "mine")
     assert card.classes == base.classes and card.network == base.network
     names = {source["name"] for source in card.sources}
@@ -71,7 +74,7 @@ def test_a_worse_bundle_is_rejected_unless_forced(tuned):
 def test_folders_of_other_things_are_left_alone(tuned):
     folder, _ = tuned
     done = run("train", "--base", "english", "--data", "data.npz", "-o", "pages", cwd=folder)
-    assert done.returncode == 2 and "other files" in done.stderr
+    assert done.returncode == 4 and "other files" in done.stderr
     assert len(list((folder / "pages").iterdir())) == 4
 
 
@@ -81,6 +84,22 @@ def test_data_that_does_not_fit_the_base(tuned, tmp_path):
         "train", "--base", "english", "--data", tmp_path / "set.npz", "-o", "x", cwd=tuned[0]
     )
     assert done.returncode == 2 and "no crops of lines" in done.stderr
+
+
+def test_a_name_in_a_card_is_no_path_to_code(tuned):
+    folder, _ = tuned
+    (folder / "evil.py").write_text("open('executed', 'w').close()\n", "utf-8")
+    shutil.copytree(folder / "mine", folder / "evil")
+    card = json.loads((folder / "evil" / "card.json").read_text("utf-8"))
+    card["network"] = "evil.py:build"
+    (folder / "evil" / "card.json").write_text(json.dumps(card), "utf-8")
+    done = run(
+        *("train", "--base", "./evil", "--data", "data.npz", "-o", "tamed", "--steps", "2"),
+        *("--batch", "16", "--force"),
+        cwd=folder,
+    )
+    assert not (folder / "executed").exists()
+    assert done.returncode == 0, done.stderr
 
 
 def crops(count, seed=0):

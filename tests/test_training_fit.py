@@ -118,7 +118,7 @@ class InterruptionError(Exception):
 
 
 @pytest.mark.parametrize(
-    "recipe", [RECIPE, replace(RECIPE, steps=0, epochs=5, patience=4, best=True)]
+    "recipe", [RECIPE, replace(RECIPE, steps=0, epochs=5, patience=4, average=0.0, best=True)]
 )
 def test_interrupted_run_continues_to_the_same_result(tmp_path, monkeypatch, recipe):
     recipe = replace(recipe, checkpoint=20)
@@ -172,6 +172,8 @@ def test_another_recipe_does_not_take_up_a_checkpoint(tmp_path):
     run(tmp_path, replace(RECIPE, steps=20))
     with pytest.raises(TrainingError, match="another recipe"):
         run(tmp_path, replace(RECIPE, rate=0.01))
+    with pytest.raises(TrainingError, match="another data"):
+        run(tmp_path, replace(RECIPE, steps=20), data="of others")
     run(tmp_path, replace(RECIPE, rate=0.01, steps=3), resume=False)
 
 
@@ -179,6 +181,26 @@ def test_damaged_checkpoint_is_named(tmp_path):
     (tmp_path / CHECKPOINT).write_bytes(b"PK broken")
     with pytest.raises(TrainingError, match="can not be used"):
         run(tmp_path)
+
+
+class Watcher:
+    def __init__(self):
+        self.begun, self.batches, self.points = [], 0, []
+
+    def begin(self, step, steps):
+        self.begun.append((step, steps))
+
+    def batch(self, loss, accuracy):
+        self.batches += 1
+
+    def point(self, point, recipe):
+        self.points.append(point.step)
+
+
+def test_a_watcher_sees_how_it_goes(tmp_path):
+    watcher = Watcher()
+    run(tmp_path, watch=watcher)
+    assert (watcher.begun, watcher.batches, watcher.points) == ([(0, 60)], 60, [20, 40, 60])
 
 
 def test_minutes_end_a_run(tmp_path):

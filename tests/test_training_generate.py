@@ -1,8 +1,12 @@
+import json
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from font_tools import write_font
 
 from ocr_batch.datasets.crops import join_shards
+from ocr_batch.errors import TrainingError
 from ocr_batch.recognition.charset import CLASSES, N_CHARACTERS
 from ocr_batch.recognition.spaces import FEATURES
 from ocr_batch.rendering.corpus import Corpus
@@ -69,11 +73,62 @@ def test_a_part_is_written_with_its_gaps(corpus, font, tmp_path):
         assert 0 < gaps["y"].mean() < 1
 
 
-def test_parts_that_exist_are_not_made_again(tmp_path):
-    plan = Plan(tmp_path / "no corpus is needed", tmp_path, pages=15, validation_pages=5)
-    for name, parts in (("train", 2), ("validation", 1)):
-        (tmp_path / f"gaps-{name}").mkdir()
-        for part in range(parts):
-            (tmp_path / f"gaps-{name}" / f"part{part:04d}.npz").touch()
+def parts(folder):
+    return {path.name: path.read_bytes() for path in sorted(folder.rglob("*.npz"))}
+
+
+@pytest.fixture(scope="module")
+def one_page(corpus, font, tmp_path_factory):
+    out = tmp_path_factory.mktemp("one") / "out"
+    plan = Plan(corpus, out, pages=1, validation_pages=0, seed=3, fonts=[font], page=SMALL)
     generate(plan, 1)
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["gaps-train", "gaps-validation"]
+    return plan
+
+
+def test_parts_that_exist_are_not_made_again_and_more_pages_extend_them(one_page, tmp_path):
+    before = parts(one_page.out)
+    steps = []
+    generate(one_page, 1, lambda done, total: steps.append((done, total)))
+    assert (steps, parts(one_page.out)) == ([], before)
+    # The last part was not full: it is made again, with more pages.
+    more = replace(one_page, pages=2)
+    generate(more, 1, lambda done, total: steps.append((done, total)))
+    assert steps == [(2, 2)]
+    whole = replace(more, out=tmp_path / "whole")
+    generate(whole, 1)
+    assert parts(one_page.out) == parts(whole.out)
+    with pytest.raises(TrainingError, match="it has 2 train pages, 1 are wanted"):
+        generate(one_page, 1)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"seed": 4}, "seed was 3, is now 4"),
+        ({"corpus": "elsewhere"}, "text was"),
+        ({"fonts": []}, "fonts was"),
+        ({"page": PageOptions(characters=300, x_height=30.0)}, "x_height was 22.0, is now 30.0"),
+        ({"validation_pages": 3}, "validation was False"),
+    ],
+)
+def test_crops_of_another_plan_are_not_mixed_in(one_page, change, message):
+    before = parts(one_page.out)
+    with pytest.raises(TrainingError, match=message) as caught:
+        generate(replace(one_page, pages=20, **change), 1)
+    assert "another folder" in str(caught.value)
+    assert parts(one_page.out) == before
+
+
+def test_a_folder_without_a_usable_plan_is_refused(one_page, tmp_path):
+    plan = replace(one_page, out=tmp_path)
+    (tmp_path / "train").mkdir()
+    (tmp_path / "train" / "part0000-00000.npz").touch()
+    with pytest.raises(TrainingError, match=r"no plan\.json"):
+        generate(plan, 1)
+    (tmp_path / "plan.json").write_text("{")
+    with pytest.raises(TrainingError, match="can not be read"):
+        generate(plan, 1)
+    stored = json.loads((one_page.out / "plan.json").read_text())
+    (tmp_path / "plan.json").write_text(json.dumps({**stored, "version": 99}))
+    with pytest.raises(TrainingError, match="another version"):
+        generate(plan, 1)

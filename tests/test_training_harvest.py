@@ -98,7 +98,10 @@ def test_crops_say_where_they_come_from(harvested: tuple[Path, str]) -> None:
 
 def test_the_contact_sheet_has_a_row_for_each_class(harvested: tuple[Path, str]) -> None:
     found = read_harvest(harvested[0] / "data.npz")
-    with Image.open(contact_path(harvested[0] / "data.npz")) as sheet:
+    path = contact_path(harvested[0] / "data.npz")
+    assert path == harvested[0] / "data.contact.png"
+    assert f"look at {path}" in harvested[1]
+    with Image.open(path) as sheet:
         assert sheet.size == contact_sheet(found).size
         assert sheet.height > 70 * len(np.unique(found.crops.label))
         assert np.asarray(sheet.convert("L")).min() < 50
@@ -159,6 +162,9 @@ def test_nothing_harvested_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(TrainingError, match="may be of another page"):
         harvest_pages([PagePair(image, text)], tmp_path / "data.npz", HarvestOptions(jobs=1))
     assert not (tmp_path / "data.npz").exists()
+    with pytest.raises(TrainingError, match="may be of another page"):
+        harvest_pages([PagePair(image, text)], tmp_path / "folder", HarvestOptions(jobs=1))
+    assert not (tmp_path / "folder").exists()
     with pytest.raises(TrainingError, match="no pages"):
         harvest_pages([], tmp_path / "data.npz")
     with pytest.raises(BundleError):
@@ -168,4 +174,23 @@ def test_nothing_harvested_is_an_error(tmp_path: Path) -> None:
 def test_shares_are_checked(tmp_path: Path) -> None:
     done = run("harvest", tmp_path, tmp_path, "-o", tmp_path / "x.npz", "--hold-back", "1.5")
     assert done.returncode == 1
-    assert "not below 1" in done.stderr
+    assert "not between 0 and 1" in done.stderr
+    done = run("harvest", tmp_path, tmp_path, "-o", tmp_path / "x.npz", "--hold-back", "1")
+    assert done.returncode == 1
+    assert "leaves no page" in done.stderr
+
+
+def test_pages_and_transcripts_are_not_written_over(tmp_path: Path) -> None:
+    image = save(tmp_path / "letter.contact.png", text_image(*LINES))
+    text = tmp_path / "letter.npz"
+    text.write_text("\n".join(LINES))
+    before = image.read_bytes()
+    with pytest.raises(UsageError, match=r"letter\.contact\.png is one of the pages"):
+        harvest_pages([PagePair(image, tmp_path / "letter.txt")], text, HarvestOptions(jobs=1))
+    with pytest.raises(UsageError, match=r"letter\.npz is one of the pages or transcripts"):
+        harvest_pages([PagePair(tmp_path / "a.png", text)], text, HarvestOptions(jobs=1))
+    sheet = save(tmp_path / "folder" / "contact.png", text_image(*LINES))
+    with pytest.raises(UsageError, match="Choose another output"):
+        harvest_pages([PagePair(sheet, text)], sheet.parent, HarvestOptions(jobs=1))
+    assert image.read_bytes() == before
+    assert text.read_text() == "\n".join(LINES)

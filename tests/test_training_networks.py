@@ -144,7 +144,29 @@ def test_contract_of_the_page_readers():
             f"image = keras.Input((28, 28, 3), name='image'); return keras.Model(image, {HEAD})",
             "f, f, 1",
         ),
-        (image_network("(28, 28, 1)", name="x"), "image"),
+        (
+            image_network("(28, 28, 1)", name="x"),
+            r"begin with keras.Input\(\(f, f, 1\), name='image'",
+        ),
+        (
+            "return keras.Sequential([keras.layers.Flatten(), keras.layers.Dense(n_classes)])",
+            r"begin with keras.Input\(\(f, f, 1\), name='image'\)",
+        ),
+        (
+            "image = keras.Input((28, 28, 1), name='image'); "
+            "return keras.Model(image, keras.layers.Dense(9)(keras.layers.Flatten()(image)))",
+            "called with 5, gave 9 outputs; use its argument",
+        ),
+        (
+            "image = keras.Input((28, 28, 1), name='image'); "
+            "return keras.Model(image, keras.layers.Dense(n_classes)(image))",
+            "instead of one output",
+        ),
+        (
+            "image = keras.Input((28, 28, 1), name='image'); "
+            f"return keras.Model(image, [{HEAD}, {HEAD}])",
+            "instead of one output",
+        ),
         (
             "image = keras.Input((28, 28, 1), name='image'); "
             "x = keras.layers.Lambda(lambda v: v + 1)(keras.layers.Flatten()(image)); "
@@ -156,6 +178,13 @@ def test_contract_of_the_page_readers():
 def test_own_networks_that_can_not_be_trained(tmp_path, body, message):
     with pytest.raises(TrainingError, match=message):
         build_network(own(tmp_path, body), 5)
+
+
+@pytest.mark.parametrize("name", ["own", "own.txt", "own.py.orig"])
+def test_the_file_may_have_any_name(tmp_path, name):
+    own(tmp_path, image_network("(28, 28, 1)"))
+    (tmp_path / "own.py").rename(tmp_path / name)
+    assert build_network(f"{tmp_path / name}:build", 3).output_shape == (None, 3)
 
 
 def test_own_networks_that_are_not_there(tmp_path):

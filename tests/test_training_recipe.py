@@ -5,6 +5,7 @@ from dataclasses import fields, replace
 import numpy as np
 import pytest
 
+from ocr_batch.datasets.augmentation import Augmentation
 from ocr_batch.errors import TrainingError
 from ocr_batch.training.recipe import Recipe, default_recipe, learning_rate, read_recipe
 
@@ -82,18 +83,48 @@ def test_how_long_is_said_once(tmp_path):
     ("settings", "message"),
     [
         (["epoch=3"], "no setting 'epoch'"),
-        (["epochs=many"], "epochs = many is not a int"),
+        (["epochs=many"], "epochs = many is no whole number"),
         (["epochs"], "not name=value"),
         (["optimizer=lion"], "optimizer is one of"),
         (["rate=-1"], "rate"),
         (["validation=0.4", "test=0.4"], "shares"),
-        (["best=perhaps"], "is not a bool"),
+        (["best=perhaps"], "neither yes nor no"),
         (["precision=float8"], "precision"),
+        (["rate=much"], "rate = much is no number"),
+        (["rate=nan"], "finite"),
+        (["seed=-1"], "seed"),
+        (["split_seed=-1"], "split_seed"),
+        (["seed=4294967296"], "below 2 to the power of 32"),
+        (["epochs=-1", "minutes=5"], "0 or more"),
+        (["epochs=0"], "one of epochs, steps and minutes"),
+        (["validation=0", "test=0"], "something to watch"),
+        (["limit=0"], "limit"),
+        (["augmentation.zoom=1"], "zoom"),
+        (["augmentation.gain=1"], "gain"),
+        (["augmentation.blur=1.1"], "blur"),
+        (["augmentation.noise=1.1"], "noise"),
+        (["augmentation.elastic=inf"], "finite"),
+        (["augmentation.shift_x=1.5"], "no whole number"),
+        *(([f"augmentation.{item.name}=-1"], "below 0") for item in fields(Augmentation)),
     ],
 )
 def test_nonsense_is_named(settings, message):
     with pytest.raises(TrainingError, match=message):
         read_recipe(None, settings)
+
+
+def test_the_place_of_a_bad_value_is_named(tmp_path):
+    path = tmp_path / "recipe.ini"
+    path.write_text("[training]\nepochs = 4\n", "utf-8")
+    for settings in (["epochs=many"], ["epoch=3"], ["augmentation.zoom=much"]):
+        with pytest.raises(TrainingError, match="settings on the command line") as caught:
+            read_recipe(path, settings)
+        assert "recipe.ini" not in str(caught.value)
+    for content in ("[training]\nepochs = many\n", "[augmentation]\nzoom = much\n"):
+        path.write_text(content, "utf-8")
+        with pytest.raises(TrainingError, match=r"recipe\.ini: ") as caught:
+            read_recipe(path, ["batch=3"])
+        assert "command line" not in str(caught.value)
 
 
 def test_files_that_are_no_recipes(tmp_path):

@@ -14,9 +14,10 @@ from pathlib import Path, PurePosixPath
 from ocr_batch.errors import InputError
 from ocr_batch.imaging.pdf import is_pdf
 
-__all__ = ["Found", "Input", "assign_outputs", "find_inputs", "page_stem"]
+__all__ = ["SUFFIXES", "Found", "Input", "assign_outputs", "find_inputs", "page_stem"]
 
-_SUFFIXES = frozenset(
+#: Suffixes of files that are taken for pages.
+SUFFIXES = frozenset(
     f".{suffix}"
     for suffix in (
         *("png", "jpg", "jpeg", "jpe", "jfif", "tif", "tiff", "bmp", "dib", "webp", "gif", "pdf"),
@@ -255,7 +256,7 @@ def _is_folder(entry: os.DirEntry[str]) -> bool:
 
 
 def _is_image(name: str) -> bool:
-    return not name.startswith(".") and PurePosixPath(name).suffix.lower() in _SUFFIXES
+    return not name.startswith(".") and PurePosixPath(name).suffix.lower() in SUFFIXES
 
 
 def _in_order(name: str) -> tuple[list[tuple[int, int | str]], str]:
@@ -349,7 +350,7 @@ class _Names:
     def choose(self, found: Found) -> str:
         """Take the first free name for a file."""
         name, suffix = found.name, PurePosixPath(found.name).suffix
-        short = name[: -len(suffix)] if suffix.lower() in _SUFFIXES else name
+        short = name[: -len(suffix)] if suffix.lower() in SUFFIXES else name
         number = self._last_number.get(_key(name), 1)
         stem = short if number == 1 else f"{name}~{number}"
         while not (self._is_free(stem, found.path) and self.take(stem, found.path)):

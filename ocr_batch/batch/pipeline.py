@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from ocr_batch.batch.scales import better_x_heights
 from ocr_batch.document import Page
 from ocr_batch.imaging.load import Sheet
 from ocr_batch.layout.page import Layout, analyse
@@ -24,7 +25,6 @@ from ocr_batch.recognition.language import LanguageModel
 from ocr_batch.recognition.scoring import (
     Scored,
     atom_quality,
-    line_quality,
     score_parts,
     score_whole,
 )
@@ -44,11 +44,6 @@ __all__ = [
 # A page whose atoms look less like characters than this may stand on its side or head.
 _DOUBTFUL_PAGE = 0.7
 _CLEARLY_BETTER = 0.1
-# A line that looks less like text than this is tried at other scales.
-_DOUBTFUL_LINE = 0.8
-# Capitals alone may have been taken for small letters: such lines must read nearly perfectly.
-_DOUBTFUL_LEVEL = 0.985
-_SCALES = (0.69, 1.45)
 _NO_SPACE = -30.0
 
 
@@ -240,7 +235,7 @@ def _read(
 ) -> tuple[list[_Draft], list[Scored], list[Reading]]:
     drafts = _draft(sheets, [0] * len(sheets), models, options, timer)
     drafts = _orient(drafts, sheets, models, options, timer)
-    drafts = _rescale(drafts, models, timer)
+    drafts = [_rescale(draft, models, timer) for draft in drafts]
     pages = [draft.page for draft in drafts]
     with timer.stage("classify"):
         scored = score_parts(pages, [draft.scored for draft in drafts], models.classifier)
@@ -302,52 +297,20 @@ def _orient(
     return result
 
 
-def _rescale(drafts: list[_Draft], models: Models, timer: StageTimer) -> list[_Draft]:
+def _rescale(draft: _Draft, models: Models, timer: StageTimer) -> _Draft:
     """Give lines that read badly the x-height at which they read better."""
-    return [_rescale_page(draft, models, timer) for draft in drafts]
-
-
-def _rescale_page(draft: _Draft, models: Models, timer: StageTimer) -> _Draft:
-    lines = draft.layout.lines
-    if not len(lines):
+    layout, grey = draft.layout, draft.prepared.grey
+    heights = better_x_heights(
+        grey, layout, draft.page, draft.scored, models.classifier, timer.stage
+    )
+    if np.array_equal(heights, layout.lines.x_height):
         return draft
-    quality = line_quality(draft.page, draft.scored, len(lines))
-    doubtful = quality < np.where(lines.sure, _DOUBTFUL_LINE, _DOUBTFUL_LEVEL)
-    if not doubtful.any():
-        return draft
-    heights = lines.x_height.copy()
-    best = quality + np.where(lines.sure, 0.04, 0.015)
-    number = np.cumsum(doubtful) - 1
-    for scale in _SCALES:
-        line_of = np.where(
-            (lines.line_of >= 0) & doubtful[lines.line_of], number[lines.line_of], -1
-        )
-        trial = replace(
-            lines,
-            line_of=line_of.astype(np.int32),
-            box=lines.box[doubtful],
-            origin=lines.origin[doubtful],
-            baseline=lines.baseline[doubtful],
-            x_height=lines.x_height[doubtful] * scale,
-            sure=lines.sure[doubtful],
-        )
-        with timer.stage("segment"):
-            page = segment(draft.prepared.grey, draft.layout.components, trial)
-        with timer.stage("classify"):
-            scored = score_whole([page], models.classifier)[0]
-        found = np.zeros(len(lines))
-        found[doubtful] = line_quality(page, scored, len(trial))
-        better = found > best
-        heights[better] = lines.x_height[better] * scale
-        best[better] = found[better]
-    if np.array_equal(heights, lines.x_height):
-        return draft
-    lines = replace(lines, x_height=heights)
+    lines = replace(layout.lines, x_height=heights)
     with timer.stage("segment"):
-        page = segment(draft.prepared.grey, draft.layout.components, lines)
+        page = segment(grey, layout.components, lines)
     with timer.stage("classify"):
         scored = score_whole([page], models.classifier)[0]
-    return _Draft(draft.prepared, replace(draft.layout, lines=lines), page, scored)
+    return _Draft(draft.prepared, replace(layout, lines=lines), page, scored)
 
 
 def _decode(

@@ -75,7 +75,8 @@ def run_tasks(
         if not done:
             for child in set(active_children()) - others:
                 child.terminate()
-        pool.shutdown(cancel_futures=True)
+        # Waiting for processes that were just ended could take for ever.
+        pool.shutdown(wait=done, cancel_futures=True)
 
 
 def _begin(packed: bytes) -> None:

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 __all__ = ["add", "run"]
 
-#: Files of many images with their labels, as for training; the labels are not looked at.
+#: Files of many images, as for training; the labels, if they have any, are not looked at.
 _DATA_SUFFIXES = frozenset({".npz", ".pkl", ".pickle"})
 _IDX = "-ubyte"
 
@@ -152,10 +152,10 @@ def _is_data(path: Path) -> bool:
 
 def _data(path: Path) -> Iterator[Scan]:
     from ocr_batch.batch.classify import Scan
-    from ocr_batch.datasets.sources import read_glyphs
+    from ocr_batch.datasets.unlabelled import read_images
 
     try:
-        images = read_glyphs([path]).images
+        images = read_images(path)
     except TrainingError as error:
         yield Scan(str(path), 1, True, None, error)
         return

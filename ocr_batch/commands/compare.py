@@ -21,7 +21,8 @@ McNemar's test, parameters, and crops per second.
 
 A model is a bundle, or a folder of bundles that were trained alike with different seeds; then
 the mean and the spread over them are given. Classes are matched by name, and the characters
-are fitted to each model's own frame. SOURCE is what `ocr-batch train --data` takes."""
+are fitted to each model's own frame. SOURCE is what `ocr-batch train --data` takes; of
+SOURCE@2 each crop is counted once."""
 _EPILOG = """\
 columns: +/- is the standard error of one bundle's accuracy, or the standard deviation over
 the bundles of a folder. McNemar's p is that of the images only one of the two models reads
@@ -56,7 +57,8 @@ def add(commands: Commands) -> None:
         choices=("all", "test"),
         default="all",
         help="compare on all of the data, or on the part that training kept for the test, as the "
-        "models' cards record it (default: all)",
+        "models' cards record it; --data has to name the same sources in the same order "
+        "(default: all)",
     )
     parser.add_argument(
         "--only", metavar="CLASSES", help="count these true classes only: A-Z, a,b,c, or a file"
@@ -66,6 +68,11 @@ def add(commands: Commands) -> None:
         metavar="NAMES",
         help="names of the classes in order, for data that numbers them: 0-9A-Z, a,b,c, or a file "
         "with one a line (default: the classes of A)",
+    )
+    parser.add_argument(
+        "--fold-case",
+        action="store_true",
+        help="take small letters for capitals (with --part test: as in training)",
     )
     parser.add_argument(
         "--backend",
@@ -88,6 +95,7 @@ def run(args: argparse.Namespace) -> int:
         part=args.part,
         only=parse_classes(args.only) if args.only else None,
         classes=parse_classes(args.classes) if args.classes else None,
+        fold_case=args.fold_case,
     )
     if args.json:
         print(_to_json(found))

@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import argparse
-import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ocr_batch.commands.options import Commands, add_command, add_jobs, at_least, say
+from ocr_batch.commands.options import (
+    Commands,
+    Progress,
+    add_command,
+    add_jobs,
+    at_least,
+    progress,
+    say,
+    share,
+)
 
 if TYPE_CHECKING:
     from ocr_batch.datasets.harvested import HarvestedPage
@@ -20,7 +26,8 @@ __all__ = ["add", "run"]
 _TEXT = """\
 Read pages whose text is known, align each with its transcript, and write its characters as
 labelled crops, for `ocr-batch train --base MODEL --data DATA`. Labels that are doubtful are
-dropped; a picture beside DATA shows crops of every class, those first that were misread.
+dropped; a picture shows crops of every class, those first that were misread: mine.contact.png
+beside mine.npz, contact.png in a folder.
 
 TRUTH is a folder of .txt files named as `ocr-batch read` names its output (a/b.png has
 a/b.txt, page 3 of b.tif has b-0003.txt), or the text of a single page. Line ends need not be
@@ -31,10 +38,10 @@ exit codes: 0 done; 1 wrong usage; 2 nothing to harvest; 3 model missing or inco
 _SOME_FAILED = 5
 
 
-def _share(value: str) -> float:
-    number = at_least(0, float)(value)
-    if number >= 1:
-        raise argparse.ArgumentTypeError(f"{value} is not below 1")
+def _hold_back(value: str) -> float:
+    number = share(value)
+    if number == 1:
+        raise argparse.ArgumentTypeError(f"{value} leaves no page to harvest")
     return number
 
 
@@ -68,14 +75,14 @@ def add(commands: Commands) -> None:
     parser.add_argument(
         "--min-confidence",
         metavar="SHARE",
-        type=_share,
+        type=share,
         default=0.7,
         help="drop labels that are less likely right than this (default: 0.7)",
     )
     parser.add_argument(
         "--hold-back",
         metavar="SHARE",
-        type=_share,
+        type=_hold_back,
         default=0.2,
         help="share of the pages to keep out, for the check after fine-tuning (default: 0.2)",
     )
@@ -104,23 +111,11 @@ def add(commands: Commands) -> None:
     )
 
 
-@contextmanager
-def _progress(quiet: bool) -> Iterator[Callable[[int, int, HarvestedPage], None]]:
-    """Give a function that shows a page: failed ones always, a bar on a terminal."""
-    if quiet:
-        yield lambda done, total, page: None
-        return
-    from tqdm import tqdm
-
-    with tqdm(unit="page", dynamic_ncols=True, disable=not sys.stderr.isatty()) as bar:
-
-        def show(done: int, total: int, page: HarvestedPage) -> None:
-            bar.total = total
-            if page.error:
-                tqdm.write(f"{page.name}: {page.error}", file=sys.stderr)
-            bar.update()
-
-        yield show
+def _show(bar: Progress, page: HarvestedPage, total: int) -> None:
+    """Name a page that failed, and count it."""
+    if page.error:
+        bar.tell(f"{page.name}: {page.error}")
+    bar.step(1, total)
 
 
 def _closing_lines(summary: HarvestSummary, without: int, output: Path) -> list[str]:
@@ -156,8 +151,10 @@ def run(args: argparse.Namespace) -> int:
     if not args.quiet:
         for name in without:
             say(f"{name}: no transcript in {args.truth}")
-    with _progress(args.quiet) as watch:
-        summary = harvest_pages(pairs, args.output, options, watch)
+    with progress("page", quiet=args.quiet) as bar:
+        summary = harvest_pages(
+            pairs, args.output, options, lambda done, total, page: _show(bar, page, total)
+        )
     if not args.quiet:
         for line in _closing_lines(summary, len(without), args.output):
             say(line)

@@ -7,7 +7,8 @@ import io
 import os
 import sys
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, NoReturn, TextIO
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, NoReturn, TextIO
 
 from ocr_batch.errors import UsageError
 
@@ -18,11 +19,14 @@ __all__ = [
     "EXIT_CODES",
     "Commands",
     "Parser",
+    "Progress",
     "add_command",
     "add_jobs",
     "at_least",
     "listing",
+    "progress",
     "say",
+    "share",
     "text_stream",
 ]
 
@@ -114,6 +118,20 @@ def at_least(least: float, kind: Callable[[str], float]) -> Callable[[str], floa
     return number
 
 
+def share(value: str) -> float:
+    """Convert an argument that is a share: a number from 0 to 1.
+
+    Raises
+    ------
+    argparse.ArgumentTypeError
+        For anything else.
+    """
+    number = at_least(0, float)(value)
+    if number > 1:
+        raise argparse.ArgumentTypeError(f"{value} is not between 0 and 1")
+    return number
+
+
 def add_jobs(group: argparse._ActionsContainer, doing: str) -> None:
     """Add ``--jobs``: how many processes do what is named, such as "reading processes"."""
     group.add_argument(
@@ -127,6 +145,49 @@ def add_jobs(group: argparse._ActionsContainer, doing: str) -> None:
 def say(text: str) -> None:
     """Print a line on standard error, where everything goes that is not a result."""
     print(text, file=sys.stderr)
+
+
+class Progress:
+    """Tells how far a command is; made by `progress`.
+
+    Parameters
+    ----------
+    tell : function of str
+        Shows a line above the bar.
+    bar : tqdm.tqdm or None
+        The bar, where there is one.
+    """
+
+    def __init__(self, tell: Callable[[str], object], bar: Any = None) -> None:
+        self.tell = tell
+        self._bar = bar
+
+    def step(self, count: int, total: int | None) -> None:
+        """Count so many as done, of a total that is known by now."""
+        if self._bar is not None:
+            self._bar.total = total
+            self._bar.update(count)
+
+
+@contextmanager
+def progress(unit: str, *, quiet: bool) -> Iterator[Progress]:
+    """Give what shows progress: lines always, a bar on a terminal only; nothing when quiet.
+
+    Parameters
+    ----------
+    unit : str
+        What is counted, in the singular.
+    quiet : bool
+    """
+    if quiet:
+        yield Progress(lambda text: None)
+    elif not sys.stderr.isatty():
+        yield Progress(say)
+    else:
+        from tqdm import tqdm
+
+        with tqdm(unit=unit, dynamic_ncols=True, smoothing=0.1, file=sys.stderr) as bar:
+            yield Progress(lambda text: tqdm.write(text, file=sys.stderr), bar)
 
 
 def text_stream() -> TextIO:

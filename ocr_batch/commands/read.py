@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import argparse
-import sys
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,10 +11,12 @@ from typing import TYPE_CHECKING
 from ocr_batch.commands.options import (
     EXIT_CODES,
     Commands,
+    Progress,
     add_command,
     add_jobs,
     at_least,
     listing,
+    progress,
     say,
     text_stream,
 )
@@ -158,39 +158,12 @@ def read_options(args: argparse.Namespace) -> ReadOptions:
     return ReadOptions(deskew=args.deskew, orient=args.orient, decoder=_decoder(args.decoder))
 
 
-@contextmanager
-def _progress(quiet: bool) -> Iterator[Callable[[Step], None]]:
-    """Give a function that shows a step: failed pages always, a bar on a terminal."""
-    if quiet:
-        yield lambda step: None
-        return
-
-    def failure(step: Step) -> str | None:
-        row = step.row
-        if row is None or not row.error:
-            return None
-        return f"{row.source}, page {row.page}: {row.error}"
-
-    if not sys.stderr.isatty():
-
-        def report(step: Step) -> None:
-            if text := failure(step):
-                say(text)
-
-        yield report
-        return
-
-    from tqdm import tqdm
-
-    with tqdm(unit="page", dynamic_ncols=True, smoothing=0.1, file=sys.stderr) as bar:
-
-        def show(step: Step) -> None:
-            bar.total = step.total
-            if text := failure(step):
-                tqdm.write(text, file=sys.stderr)
-            bar.update(step.row is not None)
-
-        yield show
+def _show(bar: Progress, step: Step) -> None:
+    """Name a page that failed, and count those that are done."""
+    row = step.row
+    if row is not None and row.error:
+        bar.tell(f"{row.source}, page {row.page}: {row.error}")
+    bar.step(int(row is not None), step.total)
 
 
 def _closing_line(totals: Totals, output: str) -> str:
@@ -238,14 +211,14 @@ def run(args: argparse.Namespace) -> int:
         formats,
         Style(args.detail, args.formula_guard),
     )
-    with _progress(args.quiet) as watch:
+    with progress("page", quiet=args.quiet) as bar:
         totals = read_all(
             sources,
             job,
             sink,
             jobs=int(args.jobs or available_cores()),
             timeout=DEFAULT_TIMEOUT if args.timeout is None else args.timeout,
-            watch=watch,
+            watch=lambda step: _show(bar, step),
         )
     if not args.quiet:
         say(_closing_line(totals, args.output))

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import argparse
-import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ocr_batch.commands.options import Commands, add_command, add_jobs, at_least, say
+from ocr_batch.commands.options import (
+    Commands,
+    add_command,
+    add_jobs,
+    at_least,
+    progress,
+    say,
+    share,
+)
 from ocr_batch.errors import UsageError
 
 if TYPE_CHECKING:
@@ -36,13 +41,6 @@ def _kind(value: str) -> str:
         known = ", ".join(KINDS)
         raise argparse.ArgumentTypeError(f"unknown kind of page {value!r}; there are {known}")
     return value
-
-
-def _share(value: str) -> float:
-    number = at_least(0, float)(value)
-    if number > 1:
-        raise argparse.ArgumentTypeError(f"{value} is not between 0 and 1")
-    return number
 
 
 def add(commands: Commands) -> None:
@@ -121,7 +119,7 @@ def add(commands: Commands) -> None:
     looks.add_argument(
         "--distractors",
         metavar="SHARE",
-        type=_share,
+        type=share,
         default=0.1,
         help="share of pages with a picture, a stamp, dirt or the like (default: 0.1)",
     )
@@ -130,7 +128,8 @@ def add(commands: Commands) -> None:
         "--crops",
         action="store_true",
         help="write labelled crops of characters and of wrong cuts for `ocr-batch train`, "
-        "instead of pages; an interrupted run goes on where it stopped",
+        "instead of pages; the same command again goes on where it was interrupted, and adds "
+        "pages when there are to be more",
     )
     crops.add_argument(
         "--validation-pages",
@@ -153,22 +152,6 @@ def page_options(args: argparse.Namespace) -> PageOptions:
         x_height=args.x_height,
         distractors=args.distractors,
     )
-
-
-@contextmanager
-def _progress(show: bool) -> Iterator[Callable[[int, int], None]]:
-    if not show or not sys.stderr.isatty():
-        yield lambda done, total: None
-        return
-    from tqdm import tqdm
-
-    with tqdm(unit="page", dynamic_ncols=True, file=sys.stderr) as bar:
-
-        def step(done: int, total: int) -> None:
-            bar.total = total
-            bar.update(done)
-
-        yield step
 
 
 def run(args: argparse.Namespace) -> int:
@@ -203,8 +186,8 @@ def _pages(args: argparse.Namespace) -> int:
         detail=args.detail,
         page=page_options(args),
     )
-    with _progress(not args.quiet) as watch:
-        render_folder(plan, _jobs(args), lambda done: watch(done, plan.pages))
+    with progress("page", quiet=args.quiet) as bar:
+        render_folder(plan, _jobs(args), lambda done: bar.step(done, plan.pages))
     if not args.quiet:
         count = f"{plan.pages} page" + ("" if plan.pages == 1 else "s")
         say(f"{count} in {plan.out / PAGES}, the truth in {plan.out / TRUTH}.")
@@ -225,8 +208,8 @@ def _crops(args: argparse.Namespace) -> int:
         fonts=args.fonts,
         page=page_options(args),
     )
-    with _progress(not args.quiet) as watch:
-        generate(plan, _jobs(args), watch)
+    with progress("page", quiet=args.quiet) as bar:
+        generate(plan, _jobs(args), bar.step)
     if not args.quiet:
         say(f"The crops of {plan.pages} and {plan.validation_pages} pages are in {plan.out}.")
     return 0

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from ocr_batch.datasets.augmentation import NO_AUGMENTATION, Augmentation
 
-__all__ = ["Batch", "JoinedData", "TrainingData", "prefetch", "shuffled_batches"]
+__all__ = ["Batch", "JoinedData", "Subset", "TrainingData", "prefetch", "shuffled_batches"]
 
 Rows = NDArray[np.intp] | slice
 
@@ -111,6 +111,41 @@ class JoinedData:
             for number, part in enumerate(self._parts)
         ]
         return JoinedData(parts)
+
+
+class Subset:
+    """Some rows of a set, which stays where it is: nothing but the labels is copied.
+
+    Parameters
+    ----------
+    data : TrainingData
+    rows : (n,) intp
+        Rows of `data`, in the order of the subset.
+    """
+
+    def __init__(self, data: TrainingData, rows: NDArray[np.intp]) -> None:
+        self._data, self._rows = data, np.asarray(rows, np.intp)
+        self.label: NDArray[Any] = np.asarray(data.label)[self._rows]
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def inputs(self, rows: Rows) -> dict[str, NDArray[Any]]:
+        """See `TrainingData.inputs`."""
+        return self._data.inputs(self._rows[rows])
+
+    def varied(
+        self, rows: NDArray[np.intp], options: Augmentation, rng: np.random.Generator
+    ) -> dict[str, NDArray[Any]]:
+        """See `TrainingData.varied`."""
+        return self._data.varied(self._rows[rows], options, rng)
+
+    def take(self, limit: int, seed: int = 0) -> Subset:
+        """See `TrainingData.take`."""
+        if len(self) <= limit:
+            return self
+        chosen = np.sort(np.random.default_rng(seed).choice(len(self), limit, replace=False))
+        return Subset(self._data, self._rows[chosen])
 
 
 def shuffled_batches(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import json
+import io
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -12,11 +12,26 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ocr_batch.datasets.augmentation import Augmentation, augment_crops
+from ocr_batch.datasets.joining import join_arrays
 from ocr_batch.errors import TrainingError
+from ocr_batch.output.files import write_atomic
 
-__all__ = ["CropSet", "ShardWriter", "join_shards", "pack", "unpack", "write_shard"]
+__all__ = [
+    "ARRAYS",
+    "FRAME",
+    "GEOMETRY",
+    "CropSet",
+    "ShardWriter",
+    "join_shards",
+    "pack",
+    "unpack",
+    "write_shard",
+]
 
-_ARRAYS = ("packed", "geometry", "label", "group")
+#: Names of the arrays of a shard, in the order of `CropSet`'s fields.
+ARRAYS = ("packed", "geometry", "label", "group")
+#: Sides of a crop in pixels, and length of the vector beside it.
+FRAME, GEOMETRY = 56, 8
 _GREY = np.uint8(127)
 _MASK = np.uint8(128)
 _MASK_BIT = 7
@@ -102,18 +117,22 @@ class CropSet:
 
 
 def write_shard(path: Path, data: CropSet) -> None:
-    """Write crops to one uncompressed ``.npz`` file, atomically."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(path.name + ".part")
-    with part.open("wb") as file:
-        np.savez(
-            file,
-            packed=data.packed,
-            geometry=data.geometry.astype(np.float16),
-            label=data.label.astype(np.int16),
-            group=data.group.astype(np.int16),
-        )
-    part.replace(path)
+    """Write crops to one uncompressed ``.npz`` file, atomically.
+
+    Raises
+    ------
+    OutputError
+        If it can not be written.
+    """
+    content = io.BytesIO()
+    np.savez(
+        content,
+        packed=data.packed,
+        geometry=data.geometry.astype(np.float16),
+        label=data.label.astype(np.int16),
+        group=data.group.astype(np.int16),
+    )
+    write_atomic(path, content.getvalue())
 
 
 class ShardWriter:
@@ -160,7 +179,7 @@ class ShardWriter:
         if self._waiting == 0:
             return
         joined = {
-            name: np.concatenate([getattr(part, name) for part in self._parts]) for name in _ARRAYS
+            name: np.concatenate([getattr(part, name) for part in self._parts]) for name in ARRAYS
         }
         path = self._folder / f"{self._prefix}-{self._written:05d}.npz"
         write_shard(path, CropSet(**joined))
@@ -183,50 +202,19 @@ class ShardWriter:
 def join_shards(folder: Path) -> CropSet:
     """Join the shards of a folder into one memory-mapped file and open it.
 
-    The joined file, ``folder/joined/packed.npy``, is kept, and rebuilt when the shards change, so
-    that a set larger than the memory can be read in any order.
+    What is joined is kept in ``folder/joined``, and made again when the shards change, so that a
+    set larger than the memory can be read in any order. Where that can not be written, it is kept
+    in a temporary folder for as long as it is used.
 
     Raises
     ------
     TrainingError
-        If the folder holds no shards, or one that can not be read.
+        If the folder holds no shards, or one that can not be read, or nowhere is room for them.
     """
-    shards = sorted(folder.glob("*.npz"))
-    if not shards:
-        raise TrainingError(f"no shards (*.npz) in {folder}; label some crops first")
-    state = [[path.name, path.stat().st_size, path.stat().st_mtime_ns] for path in shards]
-    cache = folder / "joined"
-    index = cache / "index.json"
-    if not index.is_file() or json.loads(index.read_text("utf-8")) != state:
-        cache.mkdir(exist_ok=True)
-        index.unlink(missing_ok=True)
-        _join(shards, cache)
-        index.write_text(json.dumps(state), "utf-8")
-    small = {name: np.load(cache / f"{name}.npy") for name in _ARRAYS if name != "packed"}
-    return CropSet(packed=np.load(cache / "packed.npy", mmap_mode="r"), **small)
-
-
-def _join(shards: list[Path], cache: Path) -> None:
-    """Write the arrays of `shards`, one after the other, as .npy files in `cache`."""
-    small: dict[str, list[NDArray[np.generic]]] = {"geometry": [], "label": [], "group": []}
-    try:
-        for path in shards:
-            with np.load(path) as shard:
-                for name, parts in small.items():
-                    parts.append(shard[name])
-    except (OSError, KeyError, ValueError) as error:
-        raise TrainingError(f"{path} is not a shard of crops ({error}); remove it") from error
-    for name, parts in small.items():
-        kind = np.float16 if name == "geometry" else np.int16
-        np.save(cache / f"{name}.npy", np.concatenate(parts).astype(kind))
-    count = sum(len(part) for part in small["label"])
-    packed = np.lib.format.open_memmap(
-        cache / "packed.npy", "w+", dtype=np.uint8, shape=(count, 56, 56)
-    )
-    start = 0
-    for path in shards:
-        with np.load(path) as shard:
-            part = shard["packed"]
-        packed[start : start + len(part)] = part
-        start += len(part)
-    packed.flush()
+    kinds: dict[str, tuple[Any, tuple[int, ...]]] = {
+        "packed": (np.uint8, (FRAME, FRAME)),
+        "geometry": (np.float16, (GEOMETRY,)),
+        "label": (np.int16, ()),
+        "group": (np.int16, ()),
+    }
+    return CropSet(**join_arrays(folder, kinds))

@@ -14,7 +14,18 @@ from ocr_batch.errors import TrainingError
 from ocr_batch.recognition.bundle import CropContract
 from ocr_batch.segmentation.tight import fit_glyphs
 
-__all__ = ["GlyphSet", "Glyphs", "fit_set", "join_glyphs", "ordered_names"]
+__all__ = [
+    "GlyphSet",
+    "Glyphs",
+    "fit_set",
+    "fold_names",
+    "join_glyphs",
+    "ordered_names",
+    "thin_classes",
+]
+
+#: Names that a warning lists.
+_NAMED = 40
 
 
 @dataclass(frozen=True)
@@ -95,6 +106,39 @@ def ordered_names(names: Iterable[str]) -> tuple[str, ...]:
     if all(name.isascii() and name.isdigit() for name in distinct):
         return tuple(sorted(distinct, key=lambda name: (int(name), name)))
     return tuple(sorted(distinct))
+
+
+def fold_names(names: Iterable[str]) -> dict[str, str]:
+    """Return the capital that stands for each class name; in the order given.
+
+    A letter whose capital is not one letter (``ß``) stays as it is.
+    """
+    return {name: name.upper() if len(name.upper()) == len(name) else name for name in names}
+
+
+def thin_classes(label: NDArray[np.integer], classes: Sequence[str]) -> list[str]:
+    """Return a warning that names the classes without a sample, and one for those with one.
+
+    Parameters
+    ----------
+    label : (N,) integer array
+        Indices into `classes`.
+    classes : sequence of str
+
+    Returns
+    -------
+    list of str
+        None, one or two, starting with ``warning: ``.
+    """
+    counts = np.bincount(label, minlength=len(classes))
+    warnings = []
+    for number, what in ((0, "no sample"), (1, "a single sample")):
+        names = [repr(classes[index]) for index in np.flatnonzero(counts == number).tolist()]
+        if names:
+            more = f" and {len(names) - _NAMED:,} more" if len(names) > _NAMED else ""
+            kinds = "class" if len(names) == 1 else "classes"
+            warnings.append(f"warning: {what} of the {kinds} {', '.join(names[:_NAMED])}{more}")
+    return warnings
 
 
 def _is_numbered(classes: Sequence[str]) -> bool:

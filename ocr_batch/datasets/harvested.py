@@ -8,9 +8,12 @@ the file ``harvest.json``, which is written last.
 
 from __future__ import annotations
 
+import contextlib
+import io
 import json
+import shutil
+import tempfile
 import zipfile
-import zlib
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -19,7 +22,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ocr_batch.datasets.crops import CropSet, join_shards
+from ocr_batch.datasets.crops import ARRAYS, FRAME, GEOMETRY, CropSet, join_shards
+from ocr_batch.datasets.opening import open_npz
 from ocr_batch.errors import OutputError, TrainingError
 from ocr_batch.output.files import make_folder, write_atomic
 from ocr_batch.recognition.charset import CLASSES, N_CHARACTERS
@@ -40,8 +44,8 @@ _KINDS: dict[str, Any] = {
     "page": np.int32,
     "read": np.int16,
 }
-_FRAME = 56
-_GEOMETRY = 8
+_TAILS: dict[str, tuple[int, ...]] = {"packed": (FRAME, FRAME), "geometry": (GEOMETRY,)}
+_ADVICE = "make it again with `ocr-batch harvest`"
 
 
 @dataclass(frozen=True)
@@ -122,7 +126,9 @@ class Harvested:
 
 
 class HarvestWriter:
-    """Write a harvest page by page; nothing is there before `close`, or what was is replaced.
+    """Write a harvest page by page; what was there before stays until `close` replaces it.
+
+    As a context manager it leaves nothing behind when it was not closed.
 
     Parameters
     ----------
@@ -144,23 +150,47 @@ class HarvestWriter:
         if self._single:
             make_folder(path.parent)
         else:
-            self._clear()
+            self._open_folder()
 
-    def _clear(self) -> None:
+    def __enter__(self) -> HarvestWriter:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if not self._single:
+            shutil.rmtree(self._draft, ignore_errors=True)
+            if self._new:
+                # Empty when nothing came of it.
+                with contextlib.suppress(OSError):
+                    self._path.rmdir()
+
+    def _open_folder(self) -> None:
+        """Make a folder for the shards within the folder that they go to at the end."""
+        self._new = not self._path.exists()
         make_folder(self._path)
-        old = sorted(self._path.glob(f"*{_SUFFIX}"))
-        foreign = [shard.name for shard in old if not shard.name.startswith("harvest-")]
+        old = self._path.glob(f"*{_SUFFIX}")
+        foreign = [shard.name for shard in sorted(old) if not shard.name.startswith("harvest-")]
         if foreign:
             raise OutputError(
                 f"The folder {self._path} holds other data ({foreign[0]}). Give another folder, "
                 f"or a file that ends in {_SUFFIX}."
             )
         try:
-            (self._path / _META).unlink(missing_ok=True)
-            for shard in old:
-                shard.unlink()
+            self._draft = Path(tempfile.mkdtemp(prefix=".harvest-", dir=self._path))
         except OSError as error:
-            raise _unwritable(self._path, error) from error
+            raise _irreplaceable(self._path, error) from error
+
+    def _replace_folder(self, text: str) -> None:
+        """Put the finished shards in the place of the old ones; what says so is written last."""
+        try:
+            (self._path / _META).unlink(missing_ok=True)
+            for shard in self._path.glob(f"harvest-*{_SUFFIX}"):
+                shard.unlink()
+            for shard in sorted(self._draft.iterdir()):
+                shard.replace(self._path / shard.name)
+            self._draft.rmdir()
+        except OSError as error:
+            raise _irreplaceable(self._path, error) from error
+        write_atomic(self._path / _META, text)
 
     def add(
         self,
@@ -186,7 +216,7 @@ class HarvestWriter:
 
     def _write_shard(self) -> None:
         if self._waiting:
-            path = self._path / f"harvest-{self._shards:05d}{_SUFFIX}"
+            path = self._draft / f"harvest-{self._shards:05d}{_SUFFIX}"
             _save(path, self._joined(), compress=False)
             self._shards += 1
 
@@ -220,33 +250,28 @@ class HarvestWriter:
             _save(self._path, {**arrays, "meta": np.array(text)}, compress=True)
         else:
             self._write_shard()
-            write_atomic(self._path / _META, text + "\n")
+            self._replace_folder(text + "\n")
 
 
-def _empty(name: str) -> NDArray[Any]:
-    shape = {"packed": (0, _FRAME, _FRAME), "geometry": (0, _GEOMETRY)}.get(name, (0,))
-    return np.zeros(shape, _KINDS[name])
-
-
-def _unwritable(path: Path, error: OSError) -> OutputError:
+def _irreplaceable(folder: Path, error: OSError) -> OutputError:
     return OutputError(
-        f"Can not write {path}: {error.strerror or error}. Free some space, mend the "
+        f"Can not replace the harvest in {folder}: {error.strerror or error}. Mend the "
         "permissions, or choose another place."
     )
 
 
+def _empty(name: str) -> NDArray[Any]:
+    return np.zeros((0, *_TAILS.get(name, ())), _KINDS[name])
+
+
 def _save(path: Path, arrays: dict[str, NDArray[Any]], *, compress: bool) -> None:
-    part = path.with_name(path.name + ".part")
+    content = io.BytesIO()
     kind = zipfile.ZIP_DEFLATED if compress else zipfile.ZIP_STORED
-    try:
-        with zipfile.ZipFile(part, "w", kind) as archive:
-            for name, array in arrays.items():
-                with archive.open(f"{name}.npy", "w", force_zip64=True) as member:
-                    np.lib.format.write_array(member, np.asarray(array), allow_pickle=False)
-        part.replace(path)
-    except OSError as error:
-        part.unlink(missing_ok=True)
-        raise _unwritable(path, error) from error
+    with zipfile.ZipFile(content, "w", kind) as archive:
+        for name, array in arrays.items():
+            with archive.open(f"{name}.npy", "w", force_zip64=True) as member:
+                np.lib.format.write_array(member, np.asarray(array), allow_pickle=False)
+    write_atomic(path, content.getvalue())
 
 
 def write_harvest(path: Path, harvested: Harvested) -> None:
@@ -257,17 +282,12 @@ def write_harvest(path: Path, harvested: Harvested) -> None:
     OutputError
         If it can not be written, or the folder holds other shards.
     """
-    writer = HarvestWriter(path)
-    for first in range(0, len(harvested), _SHARD):
-        rows = np.arange(first, min(first + _SHARD, len(harvested)))
-        crops = CropSet(
-            harvested.crops.packed[rows],
-            harvested.crops.geometry[rows],
-            harvested.crops.label[rows],
-            harvested.crops.group[rows],
-        )
-        writer.add(crops, harvested.confidence[rows], harvested.page[rows], harvested.read[rows])
-    writer.close(harvested.pages, harvested.model, harvested.checksum)
+    with HarvestWriter(path) as writer:
+        for first in range(0, len(harvested), _SHARD):
+            rows = np.arange(first, min(first + _SHARD, len(harvested)))
+            crops, confidence = harvested.crops.select(rows), harvested.confidence[rows]
+            writer.add(crops, confidence, harvested.page[rows], harvested.read[rows])
+        writer.close(harvested.pages, harvested.model, harvested.checksum)
 
 
 def read_harvest(path: Path) -> Harvested:
@@ -289,17 +309,11 @@ def read_harvest(path: Path) -> Harvested:
     """
     if path.is_dir():
         return _read_folder(path)
-    try:
-        with np.load(path, allow_pickle=False) as data:
-            meta = _meta(path, str(data["meta"]) if "meta" in data.files else None)
-            arrays = {name: np.asarray(data[name]) for name in _KINDS}
-    except FileNotFoundError:
-        raise TrainingError(f"There is no {path}. Make it with `ocr-batch harvest`.") from None
-    except (OSError, EOFError, KeyError, ValueError, zipfile.BadZipFile, zlib.error) as error:
-        raise _damaged(path, str(error)) from error
+    with open_npz(path, _ADVICE) as data:
+        meta = _meta(path, str(data["meta"]) if "meta" in data.files else None)
+        arrays = {name: np.asarray(data[name]) for name in _KINDS}
     _check(path, arrays)
-    crops = CropSet(arrays["packed"], arrays["geometry"], arrays["label"], arrays["group"])
-    return _harvested(path, crops, arrays, meta)
+    return _harvested(path, CropSet(*(arrays[name] for name in ARRAYS)), arrays, meta)
 
 
 def _read_folder(path: Path) -> Harvested:
@@ -313,23 +327,17 @@ def _read_folder(path: Path) -> Harvested:
     except (OSError, ValueError) as error:
         raise _damaged(path, str(error)) from error
     shards = sorted(path.glob(f"*{_SUFFIX}"))
+    names = [name for name in _KINDS if name != "packed"]
     parts: list[dict[str, NDArray[Any]]] = []
     for shard in shards:
-        try:
-            with np.load(shard, allow_pickle=False) as data:
-                part = {name: np.asarray(data[name]) for name in _KINDS if name != "packed"}
-        except (OSError, EOFError, KeyError, ValueError, zipfile.BadZipFile, zlib.error) as error:
-            raise _damaged(shard, str(error)) from error
-        parts.append(part)
+        with open_npz(shard, _ADVICE) as data:
+            parts.append({name: np.asarray(data[name]) for name in names})
+        _check(shard, parts[-1])
     arrays = {
         name: np.concatenate([part[name] for part in parts]) if parts else _empty(name)
-        for name in _KINDS
-        if name != "packed"
+        for name in names
     }
-    if shards:
-        crops = join_shards(path)
-    else:
-        crops = CropSet(*(_empty(name) for name in ("packed", "geometry", "label", "group")))
+    crops = join_shards(path) if shards else CropSet(*map(_empty, ARRAYS))
     _check(path, {**arrays, "packed": crops.packed})
     return _harvested(path, crops, arrays, meta)
 
@@ -337,7 +345,7 @@ def _read_folder(path: Path) -> Harvested:
 def _damaged(path: Path, why: str) -> TrainingError:
     return TrainingError(
         f"{path} can not be read as harvested crops ({why}). It may be cut off or something "
-        "else: make it again with `ocr-batch harvest`."
+        f"else: {_ADVICE}."
     )
 
 
@@ -361,10 +369,9 @@ def _meta(path: Path, text: str | None) -> dict[str, Any]:
 
 
 def _check(path: Path, arrays: dict[str, NDArray[Any]]) -> None:
-    count = len(arrays["label"])
+    count = arrays["label"].size
     for name, array in arrays.items():
-        tail = {"packed": (_FRAME, _FRAME), "geometry": (_GEOMETRY,)}.get(name, ())
-        if array.shape != (count, *tail) or array.dtype != _KINDS[name]:
+        if array.shape != (count, *_TAILS.get(name, ())) or array.dtype != _KINDS[name]:
             raise _damaged(path, f"its array {name} is {array.dtype} {array.shape}")
     label = arrays["label"]
     if count and not 0 <= label.min() <= label.max() < len(CLASSES):
@@ -387,13 +394,5 @@ def _harvested(
         raise _damaged(path, "crops are missing")
     if len(page) and not 0 <= page.min() <= page.max() < len(pages):
         raise _damaged(path, "its pages are out of range")
-    return Harvested(
-        crops,
-        arrays["confidence"],
-        page,
-        arrays["read"],
-        pages,
-        tuple(CLASSES),
-        model,
-        checksum,
-    )
+    confidence, read = arrays["confidence"], arrays["read"]
+    return Harvested(crops, confidence, page, read, pages, tuple(CLASSES), model, checksum)

@@ -14,7 +14,7 @@ from ocr_batch.datasets.opening import open_data
 from ocr_batch.datasets.stored import Stored
 from ocr_batch.errors import TrainingError
 
-__all__ = ["find_test", "find_training", "is_idx", "load_idx"]
+__all__ = ["find_test", "find_training", "is_idx", "load_idx", "load_idx_images"]
 
 #: Third byte of the file to the type of its values, which are big-endian.
 _TYPES = {0x08: "u1", 0x09: "i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
@@ -93,6 +93,24 @@ def _mapped(label: NDArray[Any], path: Path) -> NDArray[Any] | None:
         ) from error
 
 
+def _is_turned(path: Path, images: NDArray[Any]) -> bool:
+    return path.name.lower().startswith(_TRANSPOSED) and images.ndim == 3
+
+
+def load_idx_images(path: Path) -> NDArray[Any]:
+    """Read an idx file of images, compressed or not; those of EMNIST are turned.
+
+    Raises
+    ------
+    TrainingError
+        If the file is missing, damaged, cut short, or holds labels.
+    """
+    images = _read(path)
+    if images.ndim == 1:
+        raise TrainingError(f"{path} holds labels only; give the file of images instead")
+    return np.ascontiguousarray(images.swapaxes(1, 2)) if _is_turned(path, images) else images
+
+
 def load_idx(path: Path) -> Stored:
     """Read an idx file of images and the labels beside it, both compressed or not.
 
@@ -104,16 +122,13 @@ def load_idx(path: Path) -> Stored:
     TrainingError
         If either file is missing, damaged or cut short.
     """
-    images = _read(path)
-    if images.ndim == 1:
-        raise TrainingError(f"{path} holds labels only; give the file of images instead")
+    images = load_idx_images(path)
     beside = _labels_beside(path)
     label = _read(beside)
     if label.ndim != 1:
         raise TrainingError(f"{beside} holds no labels but an array of {label.ndim} dimensions")
     notes = [f"{path.name}: labels from {beside.name}"]
-    if path.name.lower().startswith(_TRANSPOSED) and images.ndim == 3:
-        images = np.ascontiguousarray(images.swapaxes(1, 2))
+    if _is_turned(path, images):
         notes.append(f"{path.name}: EMNIST, rows and columns exchanged back")
         named = _mapped(label, path)
         if named is not None:

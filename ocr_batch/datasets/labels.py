@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ocr_batch.datasets.glyphs import ordered_names
+from ocr_batch.datasets.glyphs import fold_names, ordered_names
 from ocr_batch.errors import TrainingError
 
 __all__ = ["to_labels"]
@@ -18,7 +18,11 @@ _MOST_CLASSES = 20_000
 
 
 def to_labels(
-    values: NDArray[Any], classes: Sequence[str] | None, source: str
+    values: NDArray[Any],
+    classes: Sequence[str] | None,
+    source: str,
+    *,
+    fold_case: bool = False,
 ) -> tuple[NDArray[np.int64], tuple[str, ...], tuple[str, ...]]:
     """Turn labels of any known kind into indices and class names.
 
@@ -31,6 +35,10 @@ def to_labels(
         the numbers written out.
     source : str
         What to call it in notes and errors.
+    fold_case : bool
+        Take small letters for capitals: classes that differ in case only become one, at the place
+        of the first. Names in `classes` may be those before or after that; numbers index them as
+        they are given.
 
     Returns
     -------
@@ -63,10 +71,12 @@ def to_labels(
     if values.dtype.kind == "S":
         values = _decoded(values, source)
     if values.dtype.kind == "U":
-        label, names = _named(values, classes, source)
+        label, names = _named(values, classes, source, fold_case=fold_case)
     else:
         label, names, said = _numbered(values, classes, width, source)
         notes += said
+        if fold_case:
+            label, names = _folded(label, names)
     return label, names, tuple(notes)
 
 
@@ -104,16 +114,30 @@ def _decoded(values: NDArray[Any], source: str) -> NDArray[Any]:
         ) from None
 
 
+def _folded(
+    label: NDArray[np.int64], names: tuple[str, ...]
+) -> tuple[NDArray[np.int64], tuple[str, ...]]:
+    """Merge the classes that differ in case only."""
+    capital = fold_names(names)
+    merged = tuple(dict.fromkeys(capital.values()))
+    place = {name: index for index, name in enumerate(merged)}
+    lookup = np.array([place[capital[name]] for name in names], np.int64)
+    return lookup[label], merged
+
+
 def _named(
-    values: NDArray[Any], classes: Sequence[str] | None, source: str
+    values: NDArray[Any], classes: Sequence[str] | None, source: str, *, fold_case: bool
 ) -> tuple[NDArray[np.int64], tuple[str, ...]]:
     found, number = np.unique(values, return_inverse=True)
     names = [str(name) for name in found]
     if "" in names:
         raise TrainingError(f"{source}: an image has an empty label; name its class")
+    if fold_case:
+        names = list(map(fold_names(names).__getitem__, names))
+        classes = None if classes is None else tuple(dict.fromkeys(fold_names(classes).values()))
     order = tuple(classes) if classes is not None else ordered_names(names)
     place = {name: index for index, name in enumerate(order)}
-    unknown = [name for name in names if name not in place]
+    unknown = [name for name in dict.fromkeys(names) if name not in place]
     if unknown:
         raise TrainingError(
             f"{source}: it holds classes that are not listed: {', '.join(unknown[:20])}; "

@@ -8,13 +8,14 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from ocr_batch.datasets.crops import CropSet, join_shards
+from ocr_batch.datasets.crops import CropSet, join_shards, unpack
+from ocr_batch.datasets.glyphs import fold_names
 from ocr_batch.datasets.harvested import read_harvest
 from ocr_batch.datasets.stored import Stored
 from ocr_batch.errors import TrainingError
 from ocr_batch.recognition.charset import CHARACTERS
 
-__all__ = ["load_line_crops"]
+__all__ = ["isolate", "load_line_crops"]
 
 #: Most crops taken of a class, so that the few frequent letters do not fill the memory.
 _MOST = 1500
@@ -24,6 +25,8 @@ _VISIBLE = 96
 _FAINT = 32
 #: Empty pixels left around the ink.
 _MARGIN = 2
+#: Crops that are unpacked at once.
+_MANY = 4096
 
 
 def _open(path: Path) -> CropSet:
@@ -32,7 +35,22 @@ def _open(path: Path) -> CropSet:
     return join_shards(path / "train" if (path / "train").is_dir() else path)
 
 
-def load_line_crops(path: Path, classes: Sequence[str] | None = None, seed: int = 0) -> Stored:
+def _wanted(classes: Sequence[str] | None, fold_case: bool) -> NDArray[np.bool_]:
+    """Tell which characters are among the classes, (n_characters,) bool."""
+    if classes is None:
+        return np.ones(len(CHARACTERS), np.bool_)
+    names = set(fold_names(classes).values()) if fold_case else set(classes)
+    characters = fold_names(CHARACTERS).values() if fold_case else CHARACTERS
+    return np.array([name in names for name in characters])
+
+
+def load_line_crops(
+    path: Path,
+    classes: Sequence[str] | None = None,
+    seed: int = 0,
+    *,
+    fold_case: bool = False,
+) -> Stored:
     """Load rendered or harvested crops as isolated characters, their neighbours masked out.
 
     Ligatures and garbage are left out, and so is what `classes` does not name; of frequent
@@ -44,6 +62,9 @@ def load_line_crops(path: Path, classes: Sequence[str] | None = None, seed: int 
         As `ocr-batch render --crops` and `ocr-batch harvest` write them.
     classes : sequence of str, optional
     seed : int
+    fold_case : bool
+        Take small letters of `classes` and of the crops for capitals in the choice; the labels
+        are left as they are.
 
     Returns
     -------
@@ -56,7 +77,7 @@ def load_line_crops(path: Path, classes: Sequence[str] | None = None, seed: int 
         If the crops can not be read, or none is of the classes.
     """
     crops = _open(path)
-    wanted = np.array([classes is None or name in classes for name in CHARACTERS])
+    wanted = _wanted(classes, fold_case)
     rows = np.random.default_rng([seed, 7]).permutation(len(crops))
     label = crops.label[rows]
     known = label < len(CHARACTERS)
@@ -73,6 +94,15 @@ def load_line_crops(path: Path, classes: Sequence[str] | None = None, seed: int 
     names = np.array(CHARACTERS)[crops.label[rows[seen]]]
     note = f"{path.name}: characters of crops of lines, at most {_MOST:,} of a class"
     return Stored(_cropped(images[seen]), names, (note,))
+
+
+def isolate(packed: NDArray[np.uint8]) -> list[NDArray[np.uint8]]:
+    """Cut packed crops (N, 56, 56) to their ink, 255 on 0, neighbours left out; all of them."""
+    return [
+        image
+        for start in range(0, len(packed), _MANY)
+        for image in _cropped(unpack(packed[start : start + _MANY])[..., 0])
+    ]
 
 
 def _cropped(images: NDArray[np.uint8]) -> list[NDArray[np.uint8]]:

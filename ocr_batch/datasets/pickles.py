@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 import pickle
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -21,7 +21,7 @@ from ocr_batch.datasets.opening import DAMAGE, open_data
 from ocr_batch.datasets.stored import Stored
 from ocr_batch.errors import TrainingError
 
-__all__ = ["load_pickle"]
+__all__ = ["load_pickle", "load_pickle_images"]
 
 #: Bool, integers, floats, bytes, strings and objects, as NumPy abbreviates them.
 _PLAIN = re.compile(r"(b1|[iu][1248]|f[248]|S[0-9]{1,4}|U[0-9]{1,4}|O8?)")
@@ -252,6 +252,48 @@ def _read(file: BinaryIO, path: Path) -> Any:
         ) from error
 
 
+def _content(path: Path) -> Any:
+    """Return what the file holds; an array of two objects as a list."""
+    with open_data(path) as file:
+        content = _read(file, path)
+    if isinstance(content, _Array) and content.value().shape == (2,):
+        return list(content.value())
+    return content
+
+
+def load_pickle_images(path: Path) -> Any:
+    """Read X from a pickle as of `load_pickle`, or of X alone; labels are not looked at.
+
+    Returns
+    -------
+    array, or sequence of arrays
+
+    Raises
+    ------
+    TrainingError
+        If the file can not be read, or names or holds anything but plain arrays.
+    """
+    content = _content(path)
+    if isinstance(content, dict):
+        keys = {str(key).lower(): key for key in content}
+        if "x" not in keys:
+            raise TrainingError(f"{path} holds a dict without the key X; save the images as X")
+        content = content[keys["x"]]
+    elif isinstance(content, tuple | list) and len(content) == 2 and _is_pair(content):
+        content = content[0]
+    try:
+        return _listed(content, 0)
+    except _RefusedError as error:
+        raise TrainingError(f"{path}: {error}; save the images as an array") from None
+
+
+def _is_pair(content: Sequence[Any]) -> bool:
+    """Tell (X, y) from a list of two images: y has one dimension, or one row an image."""
+    images, label = map(_plain, content)
+    both = isinstance(images, np.ndarray) and isinstance(label, np.ndarray)
+    return not both or images.ndim != 2 or label.ndim != 2 or len(images) == len(label)
+
+
 def load_pickle(path: Path) -> Stored:
     """Read a pickled pair ``(X, y)``, list of two, or dict with keys X and y; gzip too.
 
@@ -261,15 +303,12 @@ def load_pickle(path: Path) -> Stored:
         If the file can not be read, names anything but plain arrays (which is then said, and not
         run), or holds something else than a pair.
     """
-    with open_data(path) as file:
-        content = _read(file, path)
+    content = _content(path)
     if isinstance(content, dict):
         keys = {str(key).lower(): key for key in content}
         if not {"x", "y"} <= set(keys):
             raise TrainingError(f"{path} holds a dict without the keys X and y; save (X, y)")
         content = (content[keys["x"]], content[keys["y"]])
-    if isinstance(content, _Array):
-        content = list(content.value()) if content.value().shape == (2,) else None
     if not isinstance(content, tuple | list) or len(content) != 2:
         raise TrainingError(f"{path} does not hold a pair (X, y); save the images and their labels")
     try:
@@ -283,7 +322,7 @@ def _listed(value: Any, depth: int) -> Any:
     """Return an array as it is, and lists of arrays or numbers as arrays or lists of arrays."""
     value = _plain(value)
     if isinstance(value, np.ndarray):
-        return value
+        return np.atleast_1d(value)
     if not isinstance(value, tuple | list) or depth > _DEEPEST:
         raise _RefusedError("it holds something else than arrays")
     parts = [_plain(part) for part in value]

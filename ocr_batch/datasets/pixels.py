@@ -23,6 +23,9 @@ _SAMPLE = 2000
 _SIDES = (4, 4096)
 #: Values up to 255 whose greatest is less than this are on a scale that is not known.
 _LEAST_TOP = 64
+#: How far numbers with a fraction may lie outside 0..1, and outside 0..255: resizing and rounding
+#: errors do that.
+_BEYOND_ONE, _BEYOND_BYTE = 0.0101, 0.5
 #: A share of images of the other polarity that is worth a warning.
 _MIXED = 0.05
 
@@ -110,15 +113,18 @@ def _range(images: Arrays, source: str) -> tuple[float, float]:
 def _scale(images: Arrays, source: str) -> tuple[float, str]:
     """Return the factor that brings values to 0..255, and how they were recognised."""
     low, high = _range(images, source)
-    if low < 0 or high > 255:
+    kinds = {part.dtype.kind for part in _parts(images)}
+    top, beyond = 1.0, _BEYOND_ONE if kinds == {"f"} else 0.0
+    if high > top + beyond:
+        top, beyond = 255.0, _BEYOND_BYTE if beyond else 0.0
+    if low < -beyond or high > top + beyond:
         raise TrainingError(
             f"{source}: its images hold values from {low:g} to {high:g}; "
             "true/false, 0/1, 0..1 and 0..255 are known"
         )
     if low == high:
         raise TrainingError(f"{source}: all its images are blank (every value is {low:g})")
-    if high <= 1:
-        kinds = {part.dtype.kind for part in _parts(images)}
+    if top == 1:
         if kinds == {"b"}:
             return 255.0, "true/false"
         whole = all(part.dtype.kind != "f" or _is_binary(part) for part in _parts(images))
@@ -139,7 +145,7 @@ def _bytes(part: NDArray[Any], factor: float) -> NDArray[np.uint8]:
     if part.dtype == np.uint8 and factor == 1:
         return part
     if part.dtype.kind == "f":
-        return np.asarray(np.rint(part * part.dtype.type(factor)), np.uint8)
+        return np.asarray(np.rint(part * part.dtype.type(factor)).clip(0, 255), np.uint8)
     return part.astype(np.uint8) * np.uint8(factor)
 
 
@@ -166,8 +172,8 @@ def to_images(images: Arrays, source: str) -> tuple[Images, tuple[str, ...]]:
     ----------
     images : array or sequence of (h, w) arrays
         (N, h, w), (N, h, w, 1), (N, 1, h, w) or square images as rows (N, side * side); bool,
-        0/1, 0..1 or 0..255 of any number type. Polarity is judged for the source as a whole, by
-        the borders of a sample: the ground is what lies there.
+        0/1, 0..1 or 0..255 of any number type; fractions may overshoot a little. Polarity is
+        judged for the source as a whole, by the borders of a sample: the ground is what lies there.
     source : str
         What to call it in notes and errors.
 

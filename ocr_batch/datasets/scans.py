@@ -8,19 +8,14 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from ocr_batch.batch.inputs import SUFFIXES as PAGE_SUFFIXES
 from ocr_batch.errors import ImageError, TrainingError
 from ocr_batch.imaging.load import load_page
 
 __all__ = ["SUFFIXES", "load_images"]
 
 #: Suffixes of files that are taken for images.
-SUFFIXES = frozenset(
-    f".{suffix}"
-    for suffix in (
-        *("png", "jpg", "jpeg", "jpe", "jfif", "tif", "tiff", "bmp", "dib", "webp", "gif"),
-        *("jp2", "j2k", "jpf", "jpx", "j2c", "jpc", "pnm", "pbm", "pgm", "ppm"),
-    )
-)
+SUFFIXES = PAGE_SUFFIXES - {".pdf"}
 #: An isolated character of more pixels than this is a page.
 _LARGEST = 16_000_000
 _NAMED = 5

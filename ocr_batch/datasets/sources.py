@@ -9,12 +9,12 @@ from pathlib import Path
 
 import numpy as np
 
-from ocr_batch.datasets.archives import archive_names, load_archive
+from ocr_batch.datasets.archives import load_archive
 from ocr_batch.datasets.folders import load_folder
-from ocr_batch.datasets.glyphs import Glyphs, join_glyphs
-from ocr_batch.datasets.idx import find_test, find_training, is_idx, load_idx
+from ocr_batch.datasets.glyphs import Glyphs, fold_names, join_glyphs, thin_classes
+from ocr_batch.datasets.idx import find_test, find_training, load_idx
+from ocr_batch.datasets.kinds import Kind, is_crops, kind_of
 from ocr_batch.datasets.linecrops import load_line_crops
-from ocr_batch.datasets.opening import first_bytes
 from ocr_batch.datasets.pickles import load_pickle
 from ocr_batch.datasets.stored import Stored, recognise
 from ocr_batch.datasets.tables import load_table
@@ -24,65 +24,27 @@ __all__ = ["is_crops", "official_test", "parse_classes", "read_glyphs"]
 
 Source = str | os.PathLike[str]
 
-#: The arrays by which crops of lines are told from isolated characters.
-_CROPS = frozenset({"packed", "geometry"})
-_ZIP = b"PK"
-_PICKLE_SUFFIXES = frozenset({".pkl", ".pickle", ".p", ".pck"})
-_PROTOCOLS = range(2, 6)
-_NAMED = 40
-
-
-def is_crops(path: Source) -> bool:
-    """Tell crops cut from lines, for a page reader, from isolated characters.
-
-    They are an ``.npz`` (or a folder of them, or one with ``train`` and ``validation``) with the
-    arrays ``packed`` and ``geometry``.
-    """
-    path = Path(path)
-    if path.is_dir():
-        if (path / "train").is_dir() and (path / "validation").is_dir():
-            return is_crops(path / "train")
-        first = next(iter(sorted(path.glob("*.npz"))), None)
-        return first is not None and is_crops(first)
-    return _CROPS.issubset(archive_names(path))
-
-
-def _suffix(path: Path) -> str:
-    name = path.name.lower()
-    return Path(name.removesuffix(".gz")).suffix
-
 
 def _load(path: Path, classes: Sequence[str] | None, fold_case: bool) -> Stored:
-    if not path.exists():
-        raise TrainingError(f"there is no {path}; check the path of the data")
-    if is_crops(path):
-        names = classes
-        if names is not None and fold_case:
-            names = [*names, *(name.lower() for name in names)]
-        return load_line_crops(path, names)
-    if path.is_dir():
+    kind = kind_of(path)
+    if kind is Kind.CROPS:
+        return load_line_crops(path, classes, fold_case=fold_case)
+    if kind is Kind.FOLDER:
         training = find_training(path)
         return load_folder(path) if training is None else load_idx(training)
-    start = first_bytes(path)
-    if not start:
-        raise TrainingError(f"{path} is empty; copy it again")
-    if start.startswith(_ZIP) or _suffix(path) == ".npz":
-        return load_archive(path)
-    if is_idx(start):
+    if kind is Kind.IDX:
         return load_idx(path)
-    is_binary = start[0] == 0x80 and len(start) > 1 and start[1] in _PROTOCOLS
-    if is_binary or _suffix(path) in _PICKLE_SUFFIXES:
+    if kind is Kind.PICKLE:
         return load_pickle(path)
-    if _suffix(path) == ".csv":
-        return load_table(path)
-    raise TrainingError(
-        f"{path} is data of an unknown kind; a pickle (X, y), .npz with X and y, idx files, a "
-        "folder a class, and a CSV of image,label are known"
-    )
+    return load_table(path) if kind is Kind.TABLE else load_archive(path)
 
 
 def read_glyphs(
-    sources: Sequence[Source], classes: Sequence[str] | None = None, *, fold_case: bool = False
+    sources: Sequence[Source],
+    classes: Sequence[str] | None = None,
+    *,
+    fold_case: bool = False,
+    least_classes: int = 2,
 ) -> Glyphs:
     """Read isolated characters and their labels, and check them.
 
@@ -97,7 +59,10 @@ def read_glyphs(
     classes : sequence of str, optional
         Class names in order. Whole-number labels index them. Default: those of the data.
     fold_case : bool
-        Take small letters for capitals.
+        Take small letters for capitals. The classes of the result are capitals; `classes` may name
+        small letters too, as it has to where numbers index them.
+    least_classes : int
+        Fewer classes with samples than this are refused; to train takes two.
 
     Returns
     -------
@@ -106,32 +71,26 @@ def read_glyphs(
     Raises
     ------
     TrainingError
-        If a source can not be read or used, sources do not go together, or all images are of one
-        class.
+        If a source can not be read or used, sources do not go together, or the images are of too
+        few classes.
     """
     parts = []
     for source in sources:
         path = Path(source)
         stored = _load(path, classes, fold_case)
-        if fold_case and stored.label.dtype.kind == "U":
-            stored = replace(stored, label=np.char.upper(stored.label))
-        parts.append(recognise(stored, path.name or str(path), classes))
+        parts.append(recognise(stored, path.name or str(path), classes, fold_case=fold_case))
         del stored
+    if classes is not None and fold_case:
+        classes = tuple(dict.fromkeys(fold_names(classes).values()))
     joined = join_glyphs(parts, classes)
-    counts = np.bincount(joined.label, minlength=len(joined.classes))
-    if np.count_nonzero(counts) < 2:
+    used = np.unique(joined.label)
+    if len(used) < least_classes:
         raise TrainingError(
-            f"all {len(joined):,} images are of one class, "
-            f"{joined.classes[int(counts.argmax())]!r}; a classifier needs at least two"
+            f"all {len(joined):,} images are of one class, {joined.classes[int(used[0])]!r}; a "
+            "classifier needs at least two"
         )
-    notes = list(joined.notes)
-    for number, what in ((0, "no sample"), (1, "a single sample")):
-        names = [repr(joined.classes[index]) for index in np.flatnonzero(counts == number)]
-        if names:
-            more = f" and {len(names) - _NAMED:,} more" if len(names) > _NAMED else ""
-            kinds = "class" if len(names) == 1 else "classes"
-            notes.append(f"warning: {what} of the {kinds} {', '.join(names[:_NAMED])}{more}")
-    return replace(joined, notes=tuple(notes))
+    warnings = thin_classes(joined.label, joined.classes)
+    return replace(joined, notes=(*joined.notes, *warnings))
 
 
 def official_test(source: Source) -> Path | None:

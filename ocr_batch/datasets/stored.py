@@ -38,7 +38,13 @@ class Stored:
     scans: bool = False
 
 
-def recognise(stored: Stored, source: str, classes: Sequence[str] | None = None) -> Glyphs:
+def recognise(
+    stored: Stored,
+    source: str,
+    classes: Sequence[str] | None = None,
+    *,
+    fold_case: bool = False,
+) -> Glyphs:
     """Recognise what a file stores; see `to_images` and `to_labels`.
 
     Raises
@@ -52,10 +58,8 @@ def recognise(stored: Stored, source: str, classes: Sequence[str] | None = None)
             "each image needs one"
         )
     images, seen = to_images(stored.images, source)
-    label, names, said = to_labels(stored.label, classes, source)
+    label, names, said = to_labels(stored.label, classes, source, fold_case=fold_case)
     if stored.scans:
-        if isinstance(images, np.ndarray):
-            images = np.stack([level_ground(image) for image in images])
-        else:
-            images = [level_ground(image) for image in images]
+        levelled = [level_ground(image) for image in images]
+        images = np.stack(levelled) if isinstance(images, np.ndarray) else levelled
     return Glyphs(images, label, names, (*stored.notes, *seen, *said))

@@ -145,6 +145,11 @@ def find_bundle(name_or_path: str | os.PathLike[str]) -> Path:
     A bare name means the shipped bundle, if there is one of that name; write ``./english`` for a
     folder that is called the same.
 
+    Returns
+    -------
+    Path
+        Absolute, so that it means the same bundle wherever it is handed on.
+
     Raises
     ------
     BundleError
@@ -157,7 +162,7 @@ def find_bundle(name_or_path: str | os.PathLike[str]) -> Path:
         candidates.insert(0, shipped / given.name)
     for folder in candidates:
         if (folder / CARD).is_file():
-            return folder
+            return folder.absolute()
     names = sorted(path.parent.name for path in shipped.glob(f"*/{CARD}"))
     known = ", ".join(names) or "none"
     raise BundleError(

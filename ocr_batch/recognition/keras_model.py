@@ -24,30 +24,105 @@ __all__ = ["KerasClassifier", "as_logits", "foreign_code", "gives_probabilities"
 _BATCH = 1024
 
 
+#: What a stored network may consist of: models, layers, and what these are set up with. None of
+#: it opens files, runs functions that it is given, or keeps tables of strings.
+_PLAIN_NAMES = """
+Functional Model Sequential DTypePolicy FloatDTypePolicy DTypePolicyMap
+InputLayer Activation Dense EinsumDense Embedding Identity Masking
+ELU LeakyReLU PReLU ReLU Softmax
+Conv1D Conv1DTranspose Conv2D Conv2DTranspose Conv3D Conv3DTranspose
+DepthwiseConv1D DepthwiseConv2D SeparableConv1D SeparableConv2D
+AveragePooling1D AveragePooling2D AveragePooling3D MaxPooling1D MaxPooling2D MaxPooling3D
+GlobalAveragePooling1D GlobalAveragePooling2D GlobalAveragePooling3D
+GlobalMaxPooling1D GlobalMaxPooling2D GlobalMaxPooling3D
+AdaptiveAveragePooling1D AdaptiveAveragePooling2D AdaptiveAveragePooling3D
+AdaptiveMaxPooling1D AdaptiveMaxPooling2D AdaptiveMaxPooling3D
+BatchNormalization GroupNormalization LayerNormalization RMSNormalization UnitNormalization
+SpectralNormalization Normalization Rescaling
+ActivityRegularization AlphaDropout Dropout GaussianDropout GaussianNoise
+SpatialDropout1D SpatialDropout2D SpatialDropout3D
+Add Average Concatenate Dot Maximum Minimum Multiply Subtract
+Cropping1D Cropping2D Cropping3D Flatten Permute RepeatVector Reshape
+UpSampling1D UpSampling2D UpSampling3D ZeroPadding1D ZeroPadding2D ZeroPadding3D
+AdditiveAttention Attention GroupedQueryAttention GroupQueryAttention MultiHeadAttention
+Bidirectional GRU GRUCell LSTM LSTMCell RNN SimpleRNN SimpleRNNCell StackedRNNCells
+TimeDistributed ConvLSTM1D ConvLSTM2D ConvLSTM3D
+CenterCrop Resizing RandomBrightness RandomContrast RandomCrop RandomElasticTransform
+RandomErasing RandomFlip RandomGaussianBlur RandomInvert RandomPerspective RandomRotation
+RandomSharpness RandomShear RandomTranslation RandomZoom
+Constant GlorotNormal GlorotUniform HeNormal HeUniform IdentityInitializer LecunNormal
+LecunUniform Ones Orthogonal OrthogonalInitializer RandomNormal RandomUniform TruncatedNormal
+VarianceScaling Zeros SeedGenerator
+L1 L1L2 L2 OrthogonalRegularizer MaxNorm MinMaxNorm NonNeg UnitNorm
+Absolute Abs Amax Amin BroadcastTo Cast Clip Cos Divide Einsum Exp ExpandDims Expm1 Flip
+GetItem Log Log1p LogicalNot Matmul Max Mean Min Moveaxis Negative Pad Power Prod Ravel
+Reciprocal Repeat Roll Round Sign Sin Split Sqrt Square Squeeze Stack Std Sum Swapaxes Take
+Tanh Tensordot Tile Transpose TrueDivide Var Where
+AveragePool Celu Conv ConvTranspose DepthToSpace DepthwiseConv DotProductAttention Elu Gelu
+Glu HardShrink HardSigmoid HardSilu HardTanh LayerNorm LeakyRelu LogSigmoid LogSoftmax
+MaxPool Moments Normalize RMSNorm Relu Relu6 Selu SeparableConv Sigmoid Silu SoftShrink
+Softplus Softsign SpaceToDepth Sparsemax Squareplus TanhShrink Threshold
+"""
+#: Functions of Keras that a layer may name as its activation.
+_ACTIVATION_NAMES = """
+celu elu exponential gelu glu hard_shrink hard_sigmoid hard_silu hard_swish hard_tanh
+leaky_relu linear log_sigmoid log_softmax mish relu relu6 selu sigmoid silu soft_shrink
+softmax softplus softsign sparse_plus sparse_sigmoid sparsemax squareplus swish tanh
+tanh_shrink threshold
+"""
+_PLAIN, _ACTIVATIONS = frozenset(_PLAIN_NAMES.split()), frozenset(_ACTIVATION_NAMES.split())
+#: Values that Keras writes in the form of objects.
+_VALUES = frozenset(["__keras_tensor__", "__tensor__", "__numpy__", "__slice__", "__ellipsis__"])
+#: What such a form has, and nothing else.
+_MARKS = frozenset(["module", "class_name", "registered_name"])
+
+
+def _is_plain(item: dict[str, Any]) -> bool:
+    """Tell whether Keras would make one of the things above from a dictionary."""
+    module, name = item.get("module"), item.get("class_name")
+    registered = item.get("registered_name")
+    if not isinstance(name, str):
+        return False
+    if name == "function":
+        function = item.get("config")
+        known = isinstance(function, str) and function in _ACTIVATIONS
+        return (
+            known
+            and module in ("builtins", "keras.activations")
+            and registered in (None, "function", function)
+        )
+    if module is None and name in _VALUES:
+        return registered is None
+    own = module is None or module == "keras" or str(module).startswith("keras.")
+    return own and name in _PLAIN and registered in (None, name)
+
+
 def foreign_code(config: Any) -> str | None:
-    """Name the first thing in a Keras model's configuration that is not Keras' own.
+    """Name the first thing in a Keras model's configuration that is not of Keras' plain ones.
+
+    Whatever is not known to be harmless is refused: layers that run functions or other programs'
+    models, that open files or look strings up, and what later versions of Keras may bring.
 
     Parameters
     ----------
     config : JSON value
-        As in ``config.json`` of a Keras file: nested dictionaries and lists.
+        As in ``config.json`` of a Keras file: nested dictionaries and lists. How the model as a
+        whole was compiled is not looked at: it is never loaded.
 
     Returns
     -------
     str or None
-        Name of a class or function that brings code along; None when there is none.
+        Name of a class or function; None when there is none.
     """
+    if isinstance(config, dict):
+        config = {key: value for key, value in config.items() if key != "compile_config"}
     waiting: list[Any] = [config]
     while waiting:
         item = waiting.pop()
         if isinstance(item, dict):
-            module, name = item.get("module"), item.get("class_name")
-            foreign = isinstance(module, str) and module.split(".")[0] not in ("keras", "builtins")
-            registered = isinstance(item.get("registered_name"), str) and ">" in str(
-                item["registered_name"]
-            )
-            if foreign or registered or name in ("Lambda", "__lambda__", "TorchModuleWrapper"):
-                return str(name)
+            if not item.keys().isdisjoint(_MARKS) and not _is_plain(item):
+                name = item.get("class_name") or item.get("module")
+                return str(item.get("config") if name == "function" else name)
             waiting += item.values()
         elif isinstance(item, list):
             waiting += item

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from ocr_batch.datasets.opening import DAMAGE
 from ocr_batch.errors import BundleError
 
 __all__ = [
@@ -198,7 +199,7 @@ def count_parameters(path: Path) -> int:
             h5py.File(file, "r") as weights,
         ):
             weights.visititems(lambda name, item: None if _is_state(name) else add(name, item))
-    except (OSError, KeyError, zipfile.BadZipFile) as error:
+    except (*DAMAGE, OSError, KeyError, ValueError, RuntimeError) as error:
         raise BundleError(
             f"the weights in {path} can not be counted ({error}); export the bundle again"
         ) from error

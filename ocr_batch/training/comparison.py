@@ -140,6 +140,7 @@ def compare(
     part: str = "all",
     only: Sequence[str] | None = None,
     classes: Sequence[str] | None = None,
+    fold_case: bool = False,
 ) -> Comparison:
     """Let bundles read the same labelled data.
 
@@ -152,10 +153,13 @@ def compare(
         lines (of a folder with a ``validation`` part, that part).
     part : str
         "all", or "test": the images that training kept for the test, by what the cards record.
+        The sources have to be those of the training.
     only : sequence of str, optional
         Count only images of these classes.
     classes : sequence of str, optional
         Names of the classes of data that numbers them. Default: the first bundle's.
+    fold_case : bool
+        Take small letters of the data for capitals. Of the test part what the cards record holds.
 
     Returns
     -------
@@ -169,7 +173,7 @@ def compare(
         If bundles and data do not go together.
     """
     cards = [card for one in contestants for card in one.cards]
-    field = open_field(sources, cards, part=part, only=only, classes=classes)
+    field = open_field(sources, cards, part=part, only=only, classes=classes, fold_case=fold_case)
     rights = _all_right(contestants, field)
     speeds = _speeds(contestants, field)
     table = tuple(

@@ -11,14 +11,19 @@ from numpy.typing import NDArray
 
 from ocr_batch.datasets.batches import JoinedData, TrainingData
 from ocr_batch.datasets.crops import join_shards
-from ocr_batch.datasets.glyphs import Glyphs, fit_set
+from ocr_batch.datasets.fingerprint import fingerprint
+from ocr_batch.datasets.glyphs import Glyphs, fit_set, fold_names
 from ocr_batch.datasets.harvested import read_harvest
 from ocr_batch.datasets.sources import is_crops, official_test, read_glyphs
 from ocr_batch.datasets.split import split
 from ocr_batch.errors import BundleError, TrainingError
 from ocr_batch.recognition.bundle import LINE_RELATIVE, Card, CropContract
+from ocr_batch.training.parts import parse_source
 
 __all__ = ["Field", "name_indices", "open_field"]
+
+#: How cards begin to say that the test part was no share of the data; see `parts.open_glyphs`.
+_APART = "test data of its own"
 
 
 @dataclass(frozen=True)
@@ -67,7 +72,7 @@ class Field:
 def _open_crops(sources: Sequence[str]) -> _Crops:
     parts: list[TrainingData] = []
     for text in sources:
-        path = Path(text)
+        path = Path(parse_source(text)[0])
         if path.is_file():
             parts.append(read_harvest(path).crops)
         else:
@@ -79,22 +84,25 @@ def _open_crops(sources: Sequence[str]) -> _Crops:
 
 
 def _holds_crops(source: str) -> bool:
-    path = Path(source)
+    path = Path(parse_source(source)[0])
     inner = path / "validation"
     return is_crops(path) or (inner.is_dir() and is_crops(inner))
 
 
 def _open_glyphs(
-    sources: Sequence[str], cards: Sequence[Card], classes: Sequence[str] | None
+    sources: Sequence[str],
+    cards: Sequence[Card],
+    classes: Sequence[str] | None,
+    fold_case: bool,
 ) -> Glyphs:
     """Read isolated characters; mere numbers are taken for those of the first card's classes."""
-    found = read_glyphs(sources, classes)
+    found = read_glyphs(sources, classes, fold_case=fold_case, least_classes=1)
     names = cards[0].classes
     is_numbered = found.classes == tuple(map(str, range(len(found.classes))))
     unnamed = classes is None and is_numbered and not set(found.classes) <= set(names)
     # One more: numbers from 1.
     if unnamed and len(found.classes) in (len(names), len(names) + 1):
-        found = read_glyphs(sources, names)
+        found = read_glyphs(sources, names, fold_case=fold_case, least_classes=1)
         note = f"classes are numbered, and take the names of {cards[0].name}'s"
         return replace(found, notes=(*found.notes, note))
     return found
@@ -106,38 +114,76 @@ def name_indices(names: Sequence[str], classes: Sequence[str]) -> NDArray[np.int
     return np.array([place.get(name, -1) for name in names], np.int64)
 
 
-def _test_rows(
-    label: NDArray[np.int64], names: Sequence[str], cards: Sequence[Card]
-) -> tuple[NDArray[np.intp], str]:
-    """Return the rows that training kept for the test, by what the cards say, and how it did."""
-    recorded = {
-        (card.classes, card.recipe.get("split_seed"), tuple(card.recipe.get("shares") or ()))
+@dataclass(frozen=True)
+class _Recorded:
+    """What cards say about the data that they were trained on, and how the test part was kept."""
+
+    classes: tuple[str, ...]
+    fold_case: bool
+    seed: int
+    shares: tuple[float, float]
+
+
+def _recorded(cards: Sequence[Card]) -> _Recorded:
+    """Return what all the cards say alike; refuse those that do not tell a test part."""
+    found = {
+        (
+            card.classes,
+            bool(card.recipe.get("fold_case", False)),
+            card.recipe.get("split_seed"),
+            tuple(card.recipe.get("shares") or ()),
+        )
         for card in cards
     }
-    if len(recorded) > 1:
+    if len(found) > 1:
         raise BundleError(
             "the cards of the bundles record different splits or classes, so that the test part "
-            "of one was the training part of another; train them with the same split seed, shares "
-            "and classes, or compare them on data that none was trained on"
+            "of one was the training part of another; train them with the same split seed, shares, "
+            "classes and case, or compare them on data that none was trained on"
         )
-    classes, seed, shares = recorded.pop()
-    if seed is None or len(shares) != 2:
+    classes, fold_case, seed, shares = found.pop()
+    for card in cards:
+        if str(card.metrics.get("test", {}).get("on", "")).startswith(_APART):
+            raise BundleError(
+                f"the bundle {card.name} was tested on data of its own, not on a part of what it "
+                "was trained on; give that as --data, without --part test"
+            )
+    silent = [card.name for card in cards if not card.recipe.get("data")]
+    if silent or not isinstance(seed, int) or len(shares) != 2:
         raise BundleError(
-            "the cards do not record how the test part was chosen; compare on data that the "
-            "bundles were not trained on, without --part test"
+            f"the card of {(silent or [cards[0].name])[0]} does not record what data the test part "
+            "was chosen from, or how; train it again, or compare without --part test on data that "
+            "it was not trained on"
         )
-    # The split depends on the order of the classes, which in training was the card's.
-    ordered = name_indices(names, classes)[label]
-    _, validation, tested = split(ordered, (float(shares[0]), float(shares[1])), int(seed))
+    return _Recorded(classes, fold_case, seed, (float(shares[0]), float(shares[1])))
+
+
+def _test_rows(
+    found: Glyphs, cards: Sequence[Card], recorded: _Recorded
+) -> tuple[NDArray[np.intp], str]:
+    """Return the rows that training kept for the test, and how it did."""
+    # The split and the fingerprint depend on the order of the classes: in training, the card's.
+    ordered = name_indices(found.classes, recorded.classes)[found.label]
+    given = fingerprint(ordered, recorded.classes, found.images)
+    for card in cards:
+        if card.recipe["data"] != given:
+            raise BundleError(
+                f"this is not the data that {card.name} was trained on, so that its test part can "
+                "not be told: give the same sources in the same order, with the same --classes as "
+                "in training, or leave --part test out"
+            )
+    _, validation, tested = split(ordered, recorded.shares, recorded.seed)
     rows = tested if len(tested) else validation
-    expected = {card.metrics.get("test", {}).get("crops", len(rows)) for card in cards}
-    if expected != {len(rows)}:
-        raise BundleError(
-            f"the test part of this data would be {len(rows):,} images, the cards record "
-            f"{', '.join(f'{count:,}' for count in sorted(expected))}: the bundles were trained or "
-            "tested on other data; give that, or leave --part test out"
-        )
-    return rows, f"test part, split seed {seed}, shares {shares[0]:g} and {shares[1]:g}"
+    for card in cards:
+        count = card.metrics.get("test", {}).get("crops", len(rows))
+        if count != len(rows):
+            raise BundleError(
+                f"the test part of this data would be {len(rows):,} images, the card of "
+                f"{card.name} records {count:,}: it was tested on other data; give that, or leave "
+                "--part test out"
+            )
+    one, other = recorded.shares
+    return rows, f"test part, split seed {recorded.seed}, shares {one:g} and {other:g}"
 
 
 def _refuse_unknown(label: NDArray[np.int64], names: Sequence[str], cards: Sequence[Card]) -> None:
@@ -175,6 +221,7 @@ def open_field(
     part: str,
     only: Sequence[str] | None,
     classes: Sequence[str] | None,
+    fold_case: bool = False,
 ) -> Field:
     """Open data and check that every bundle can read it; parameters as of `comparison.compare`.
 
@@ -185,9 +232,9 @@ def open_field(
     BundleError
         If bundles and data do not go together.
     """
-    found: Glyphs | _Crops
     lines = [_holds_crops(source) for source in sources]
-    if any(lines):
+    # Page readers read crops of lines; to the others these are isolated characters like any.
+    if any(lines) and cards[0].contract == LINE_RELATIVE:
         if not all(lines):
             raise TrainingError("crops of lines and isolated characters can not be mixed")
         names = _check_readers(cards)
@@ -196,12 +243,9 @@ def open_field(
                 "crops of lines are split by page, not by the card; give the validation shards as "
                 "--data instead of --part test"
             )
-        found = _open_crops(sources)
-    else:
-        found = _open_glyphs(sources, cards, classes)
-        names = found.classes
-    label = np.asarray(found.label).astype(np.int64)
-    rows, what = np.arange(len(label)), "all images"
+        crops = _open_crops(sources)
+        return _chosen(names, crops, np.arange(len(crops.label)), "all images", cards, only)
+    recorded: _Recorded | None = None
     if part == "test":
         own = official_test(sources[0]) if len(sources) == 1 else None
         if own is not None:
@@ -209,8 +253,28 @@ def open_field(
                 f"{sources[0]} has test files of its own, which training tests on; "
                 f"compare on them: --data {own}"
             )
-        _refuse_unknown(label, names, cards)
-        rows, what = _test_rows(label, names, cards)
+        recorded = _recorded(cards)
+        fold_case, classes = recorded.fold_case, classes or recorded.classes
+    found = _open_glyphs(sources, cards, classes, fold_case)
+    rows, what = np.arange(len(found)), "all images"
+    if recorded is not None:
+        _refuse_unknown(found.label, found.classes, cards)
+        rows, what = _test_rows(found, cards, recorded)
+    if only is not None and fold_case:
+        only = tuple(dict.fromkeys(fold_names(only).values()))
+    return _chosen(found.classes, found, rows, what, cards, only)
+
+
+def _chosen(
+    names: tuple[str, ...],
+    found: Glyphs | _Crops,
+    rows: NDArray[np.intp],
+    what: str,
+    cards: Sequence[Card],
+    only: Sequence[str] | None,
+) -> Field:
+    """Keep the classes wanted, and check that every bundle knows them."""
+    label = np.asarray(found.label).astype(np.int64)
     if only is not None:
         absent = [name for name in only if name not in names]
         if absent:

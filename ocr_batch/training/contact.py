@@ -28,14 +28,16 @@ _TINT = np.array([150, 185, 225], np.float64)
 
 
 def contact_path(out: Path) -> Path:
-    """Return where the contact sheet of a harvest is: ``DATA.png``, or in a folder ``contact.png``.
+    """Return where the contact sheet of a harvest is, by a name that no scan is likely to have.
+
+    ``DATA.contact.png`` beside ``DATA.npz``; ``contact.png`` in a folder.
 
     Parameters
     ----------
     out : Path
         The harvest's file or folder.
     """
-    return out.with_suffix(".png") if out.suffix == ".npz" else out / "contact.png"
+    return out.with_name(f"{out.stem}.contact.png") if out.suffix == ".npz" else out / "contact.png"
 
 
 def draw_contact(harvested: Harvested, path: Path) -> None:

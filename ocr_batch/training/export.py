@@ -106,6 +106,7 @@ def export_bundle(
     metrics: Mapping[str, Any],
     sources: Sequence[Mapping[str, str]],
     validation: TrainingData,
+    representative: TrainingData | None = None,
     seed: int = 0,
     h5: bool = False,
 ) -> Card:
@@ -132,7 +133,9 @@ def export_bundle(
     sources : sequence of mapping
         For the card: data sources with their licences.
     validation : TrainingData
-        Crops by which int8 ranges are chosen and the exports compared.
+        Crops on which the exports are compared.
+    representative : TrainingData, optional
+        Crops by which int8 ranges are chosen, best training data. Default: `validation`.
     seed : int
         Of the choice among them.
     h5 : bool
@@ -172,7 +175,8 @@ def export_bundle(
         bare.save(part / KERAS_FILE)
         if h5:
             bare.save(part / H5_FILE)
-        convert(part, validation.take(_REPRESENTATIVE, seed).inputs(slice(None)))
+        shown = validation if representative is None else representative
+        convert(part, shown.take(_REPRESENTATIVE, seed).inputs(slice(None)))
         write_card(part, card)
         exports = _compare(part, validation.take(_COMPARED, seed + 1))
         out.mkdir(exist_ok=True)

@@ -2,33 +2,32 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from ocr_batch.datasets.batches import JoinedData
-from ocr_batch.datasets.crops import CropSet
+from ocr_batch.datasets.batches import JoinedData, TrainingData
+from ocr_batch.datasets.crops import CropSet, join_shards
 from ocr_batch.datasets.harvested import read_harvest
-from ocr_batch.errors import TrainingError
 from ocr_batch.evaluation.check import PageCheck, TruePage, check_pages
-from ocr_batch.recognition.bundle import CARD, LINE_RELATIVE, find_bundle, load_card
+from ocr_batch.recognition.bundle import CARD, LINE_RELATIVE, Card, find_bundle, load_card, verify
+from ocr_batch.recognition.classifier import KERAS_FILE
 from ocr_batch.recognition.keras_model import load_keras
-from ocr_batch.training.export import seal
-from ocr_batch.training.fit import fit
-from ocr_batch.training.networks import build_network
+from ocr_batch.training.delivery import deliver, judge
+from ocr_batch.training.export import write_card
+from ocr_batch.training.fit import Watch, fit
+from ocr_batch.training.networks import NETWORKS, build_network
 from ocr_batch.training.parts import Parts, open_crops, open_glyphs, parse_source
 from ocr_batch.training.recipe import Recipe, default_recipe, read_recipe
-from ocr_batch.training.replay import REPLAY_FILE, read_replay
-from ocr_batch.training.train import Judged, Sources, Trained, deliver, judge
+from ocr_batch.training.replay import read_replay
+from ocr_batch.training.train import Sources, Trained, refuse_glyph_options
+from ocr_batch.training.workshop import open_workshop
 
 __all__ = ["FineTuned", "finetune", "read_finetuning_recipe"]
 
-#: Files of a page reader's bundle that fine-tuning leaves as they are.
-_KEPT = ("language.npz", "spaces.npz", REPLAY_FILE)
 #: Most often that old crops are drawn for one pass over the new ones.
 _MOST_REPEATS = 8
 
@@ -40,15 +39,16 @@ class FineTuned:
     Attributes
     ----------
     trained : Trained
-        `replaced` tells whether the new bundle was accepted.
-    check : PageCheck or None
+        `accepted` tells whether the new bundle does at least as well as the base, and as the
+        bundle that was there.
+    pages : PageCheck or None
         The held-back pages, before and after; None when the data names none.
     old_before, old_after : float or None
-        Accuracy on kept crops of the old data; None without.
+        Accuracy on old crops that were kept apart; None without.
     """
 
     trained: Trained
-    check: PageCheck | None
+    pages: PageCheck | None
     old_before: float | None
     old_after: float | None
 
@@ -71,34 +71,52 @@ def read_finetuning_recipe(
     return read_recipe(path, settings, card.network, default)
 
 
-def _start(base: Path, network: str, classes: int) -> Any:
-    """Build the base's network and give it the base's weights."""
-    trained = load_keras(base / "model.keras")
-    try:
-        fresh = build_network(network, classes)
-    except TrainingError:
-        return trained  # a user's own network, whose code is elsewhere
+def _start(base: Path, card: Card) -> Any:
+    """Build the base's network and give it the base's weights.
+
+    A name in a card is never taken for the path of code: a user's own network is used as stored.
+    """
+    trained = load_keras(base / KERAS_FILE)
+    if card.network not in NETWORKS:
+        return trained
+    fresh = build_network(card.network, len(card.classes))
     fresh.set_weights(trained.get_weights())
     return fresh
 
 
-def _mix(parts: Parts, old: CropSet, seed: int) -> tuple[Parts, CropSet]:
-    """Mix old crops with new ones, about half and half; a tenth of the old ones is kept apart."""
+def _old_crops(base: Path, replay: Sequence[str], most: int, seed: int) -> list[CropSet]:
+    """Return old crops: those kept in the bundle, and about as many from shards as are new."""
+    kept = read_replay(base)
+    old = [kept] if kept is not None else []
+    for text in replay:
+        path = Path(text)
+        shards = join_shards(path / "train" if (path / "train").is_dir() else path)
+        old.append(shards.take(max(1, most // len(replay)), seed))
+    return old
+
+
+def _mix(parts: Parts, old: Sequence[CropSet], seed: int) -> tuple[Parts, TrainingData]:
+    """Mix old crops with new ones; a tenth of the old ones is kept apart."""
     rng = np.random.default_rng([seed, 5])
-    order = rng.permutation(len(old))
-    kept = old.select(np.sort(order[: len(old) // 10]))
-    used = old.select(np.sort(order[len(old) // 10 :]))
-    times = int(np.clip(round(len(parts.train) / max(1, len(used))), 1, _MOST_REPEATS))
+    used: list[TrainingData] = []
+    kept: list[TrainingData] = []
+    for crops in old:
+        order, tenth = rng.permutation(len(crops)), len(crops) // 10
+        kept.append(crops.select(np.sort(order[:tenth])))
+        used.append(crops.select(np.sort(order[tenth:])))
+    count = sum(map(len, used))
+    times = int(np.clip(round(len(parts.train) / max(1, count)), 1, _MOST_REPEATS))
+    apart = JoinedData(kept)
     mixed = replace(
         parts,
-        train=JoinedData([parts.train, *[used] * times]),
-        validation=JoinedData([parts.validation, kept]),
-        notes=(*parts.notes, f"{len(used):,} old crops mixed in, drawn {times} times an epoch"),
+        train=JoinedData([parts.train, *used * times]),
+        validation=JoinedData([parts.validation, apart]),
+        notes=(*parts.notes, f"{count:,} old crops mixed in, drawn {times} times an epoch"),
     )
-    return mixed, kept
+    return mixed, apart
 
 
-def _pages(data: Sequence[str]) -> list[TruePage]:
+def _held_back(data: Sequence[str]) -> list[TruePage]:
     """List the pages that harvesting held back, for a check."""
     pages: list[TruePage] = []
     for text in data:
@@ -120,10 +138,12 @@ def finetune(
     *,
     replay: Sequence[str] = (),
     resume: bool = False,
+    fresh: bool = False,
     force: bool = False,
     h5: bool = False,
     jobs: int | None = None,
     tell: Callable[[str], None] | None = None,
+    watch: Watch | None = None,
 ) -> FineTuned:
     """Train a bundle further, with part of the old data mixed in against forgetting.
 
@@ -136,20 +156,22 @@ def finetune(
     recipe : Recipe
         Its network is the base's.
     out : Path
-        The new bundle's folder; may be that of a bundle, which is replaced only by a better one.
+        The new bundle's folder; may be that of a bundle, which is replaced only if the new one
+        does at least as well.
     replay : sequence of str
-        Further old data: shards as `render --crops` writes them. The bundle's own `REPLAY_FILE`
-        is always used.
-    resume : bool
-        Continue an interrupted run.
+        Further old data: shards as `render --crops` writes them, for isolated characters sources
+        of those. The crops kept in a page reader's bundle are always used.
+    resume, fresh : bool
+        Continue an interrupted run to the same result, or throw it away.
     force : bool
-        Keep the new bundle even if it reads the held-back pages worse.
+        Keep the new bundle even if it does worse.
     h5 : bool
         Also write ``prediction_model.h5``.
     jobs : int, optional
         Processes that read the held-back pages.
     tell : callable, optional
         Is told what was recognised in the data, before training begins.
+    watch : Watch, optional
 
     Returns
     -------
@@ -160,20 +182,22 @@ def finetune(
     TrainingError
         If the data does not fit the bundle.
     BundleError
-        If there is no such bundle.
+        If there is no such bundle, or it is damaged.
+    OutputError
+        If `out` holds other things, or can not be written.
     """
     folder = find_bundle(base)
-    card = load_card(folder)
-    if out.is_dir() and any(out.iterdir()) and not (out / CARD).is_file():
-        raise TrainingError(f"{out} holds other files than a bundle; choose a new folder")
+    card = verify(folder)
     recipe = replace(recipe, network=card.network)
     recipe.check()
-    kept: CropSet | None = None
+    workshop = open_workshop(out, resume=resume, fresh=fresh)
+    apart: TrainingData | None = None
     if card.contract == LINE_RELATIVE:
-        parts = open_crops([*sources.data, *replay], recipe)
-        old = read_replay(folder)
-        if old is not None:
-            parts, kept = _mix(parts, old, recipe.seed)
+        refuse_glyph_options(sources)
+        parts = open_crops(sources.data, recipe)
+        old = _old_crops(folder, replay, len(parts.train), recipe.seed)
+        if old:
+            parts, apart = _mix(parts, old, recipe.seed)
     else:
         parts = open_glyphs(
             sources.data,
@@ -181,64 +205,95 @@ def finetune(
             card.contract,
             test=sources.test,
             classes=card.classes,
-            fold_case=sources.fold_case,
+            fold_case=sources.fold_case or bool(card.recipe.get("fold_case")),
+            replay=replay,
+            keep=True,
         )
+    pages = _held_back(sources.data) if card.contract == LINE_RELATIVE else []
     if tell is not None:
         for note in parts.notes:
             tell(note)
-    new = out.with_name(f"{out.name}.new")
-    run = out.with_name(f"{out.name}.run")
-    if not resume:
-        shutil.rmtree(run, ignore_errors=True)
-    before = judge(_start(folder, card.network, len(card.classes)), parts)
+        if card.contract == LINE_RELATIVE and not pages:
+            tell("warning: no pages were held back; crops alone will judge the result")
     model, history = fit(
         parts.train,
         parts.validation,
         recipe,
-        run,
-        lambda: _start(folder, card.network, len(card.classes)),
+        workshop.run,
+        lambda: _start(folder, card),
         classes=parts.classes,
         n_characters=parts.n_characters,
+        data=parts.data,
+        watch=watch,
     )
-    judged = judge(model, parts)
-    shutil.rmtree(new, ignore_errors=True)
-    new.mkdir(parents=True)
-    for name in _KEPT:
-        if (folder / name).is_file():
-            shutil.copyfile(folder / name, new / name)
-    licences = [dict(source) for source in card.sources]
-    made, report = deliver(model, recipe, parts, history, judged, sources, new, h5=h5)
-    seal(new, licences)
-    pages = _pages(sources.data) if card.contract == LINE_RELATIVE else []
-    check = check_pages(pages, folder, new, jobs) if pages else None
-    then, now = _old_accuracies(folder, model, kept, parts) if kept is not None else (None, None)
-    worse = _is_worse(check, before, judged) and not force
-    target = out.with_name(f"{out.name}.rejected") if worse else out
-    shutil.rmtree(target, ignore_errors=True)
-    new.rename(target)
-    shutil.rmtree(run, ignore_errors=True)
+    first = _start(folder, card)
+    before, judged = judge(first, parts), judge(model, parts)
+    memory: tuple[float | None, float | None] = (None, None)
+    if apart is not None:
+        past = replace(parts, test=apart)
+        memory = judge(first, past).accuracy, judge(model, past).accuracy
+    bundle = workshop.begin_bundle()
+    workshop.take_over(folder)
+    (bundle / "recipe.ini").unlink(missing_ok=True)  # it tells how the base was made
+    settings = {
+        **asdict(recipe),
+        "base": card.name,
+        "fold_case": bool(card.recipe.get("fold_case")),
+    }
+    told = [*(dict(source) for source in card.sources), *sources.named()]
+    report = deliver(model, settings, parts, history, judged, told, bundle, h5=h5)
+    check = check_pages(pages, folder, bundle, jobs) if pages else None
+    if check is not None:
+        _record(bundle, check)
+    accepted = force or (
+        _is_no_worse(check, before.accuracy, judged.accuracy)
+        and _beats_rival(workshop.out, folder, parts, pages, bundle, judged.accuracy, jobs)
+    )
+    placed = workshop.put(accepted)
     trained = Trained(
-        target,
-        not worse,
-        target / report.relative_to(new),
-        made,
+        placed,
+        accepted,
+        placed / report.relative_to(bundle),
+        load_card(placed),
         judged.loss,
         judged.accuracy,
         before.accuracy,
-        parts.notes,
     )
-    return FineTuned(trained, check, then, now)
+    return FineTuned(trained, check, *memory)
 
 
-def _is_worse(check: PageCheck | None, before: Judged, after: Judged) -> bool:
-    """Tell whether the new bundle reads worse: pages decide, without any the crops do."""
+def _record(bundle: Path, check: PageCheck) -> None:
+    """Write the check into the card."""
+    card = load_card(bundle)
+    figures = {
+        "pages": check.before.pages,
+        "cer_before": round(check.before.cer, 5),
+        "cer_after": round(check.after.cer, 5),
+    }
+    write_card(bundle, replace(card, metrics={**card.metrics, "held_back": figures}))
+
+
+def _is_no_worse(check: PageCheck | None, before: float, after: float) -> bool:
+    """Tell whether the new bundle does at least as well: pages decide, without any the crops."""
     if check is not None:
-        return check.after.char_errors > check.before.char_errors
-    return after.accuracy < before.accuracy
+        return check.after.char_errors <= check.before.char_errors
+    return after >= before
 
 
-def _old_accuracies(folder: Path, model: Any, kept: CropSet, parts: Parts) -> tuple[float, float]:
-    """Return the accuracy on old crops that were kept apart, before and after."""
-    old = replace(parts, test=kept)
-    base = load_keras(folder / "model.keras")
-    return judge(base, old).accuracy, judge(model, old).accuracy
+def _beats_rival(
+    out: Path,
+    base: Path,
+    parts: Parts,
+    pages: Sequence[TruePage],
+    bundle: Path,
+    accuracy: float,
+    jobs: int | None,
+) -> bool:
+    """Tell whether the new bundle does at least as well as one that lies in its place."""
+    if not (out / CARD).is_file() or out.resolve() == base.resolve():
+        return True
+    rival = verify(out)
+    if (rival.classes, rival.contract) != (parts.classes, parts.contract):
+        return False
+    check = check_pages(pages, out, bundle, jobs) if pages else None
+    return _is_no_worse(check, judge(load_keras(out / KERAS_FILE), parts).accuracy, accuracy)

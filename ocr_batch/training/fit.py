@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import sys
 import time
 from collections.abc import Callable, Generator, Sequence
 from dataclasses import asdict, dataclass
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,7 +18,7 @@ from ocr_batch.training.calibration import fit_temperature, measure, negative_lo
 from ocr_batch.training.recipe import Recipe
 from ocr_batch.training.run import Run, predict_logits
 
-__all__ = ["Epoch", "History", "fit"]
+__all__ = ["Epoch", "History", "Watch", "fit"]
 
 #: Batches of an entry in the curve, where epochs are not counted; crops it is validated on.
 _REPORT, _GLANCE = 500, 5000
@@ -103,55 +102,60 @@ def _point(run: Run, validation: TrainingData) -> Epoch:
     )
 
 
+class Watch(Protocol):
+    """Whoever wants to see how a training goes."""
+
+    def begin(self, step: int, steps: int | None) -> None:
+        """Be told where it starts, and how many batches there will be, if that is known."""
+        ...
+
+    def batch(self, loss: float, accuracy: float) -> None:
+        """Be told of a batch."""
+        ...
+
+    def point(self, point: Epoch, recipe: Recipe) -> None:
+        """Be told of a point of the curve."""
+        ...
+
+
 def _train(
-    run: Run, batches: Generator[Batch], validation: TrainingData, stretch: int, out: Path
+    run: Run,
+    batches: Generator[Batch],
+    validation: TrainingData,
+    stretch: int,
+    out: Path,
+    watch: Watch | None,
 ) -> None:
     """Train to the end that the recipe sets, a point of the curve every `stretch` batches."""
-    from tqdm import tqdm
-
     recipe, state = run.recipe, run.state
     end = recipe.epochs * stretch if recipe.epochs else recipe.steps
     state["steps"] = end
     before, begun = state["seconds"], time.monotonic()
-    with tqdm(
-        total=end or None,
-        initial=state["step"],
-        unit="batch",
-        dynamic_ncols=True,
-        disable=not sys.stderr.isatty(),
-    ) as bar:
-        while not state["done"]:
-            loss, accuracy = run.train_on(next(batches))
-            bar.update()
-            bar.set_postfix(loss=f"{loss:.3f}", accuracy=f"{accuracy:.3f}", refresh=False)
-            state["seconds"] = before + time.monotonic() - begun
-            if end:
-                state["done"] = state["step"] >= end
-            else:
-                state["done"] = state["seconds"] >= 60 * recipe.minutes
-            if state["step"] % stretch == 0 or state["done"]:
-                point = _point(run, validation)
-                state["epochs"].append(asdict(point))
-                run.keep_best(point.validation_loss)
-                state["done"] |= 0 < recipe.patience <= state["waited"]
-                tqdm.write(_line(point, recipe), file=sys.stderr)
-                # Measuring is no training: minutes are for that.
-                before, begun = state["seconds"], time.monotonic()
-                if recipe.epochs or state["done"] or state["step"] % recipe.checkpoint == 0:
-                    run.save(out)
-            elif state["step"] % recipe.checkpoint == 0:
+    if watch is not None:
+        watch.begin(state["step"], end or None)
+    while not state["done"]:
+        loss, accuracy = run.train_on(next(batches))
+        if watch is not None:
+            watch.batch(loss, accuracy)
+        state["seconds"] = before + time.monotonic() - begun
+        if end:
+            state["done"] = state["step"] >= end
+        else:
+            state["done"] = state["seconds"] >= 60 * recipe.minutes
+        if state["step"] % stretch == 0 or state["done"]:
+            point = _point(run, validation)
+            state["epochs"].append(asdict(point))
+            run.keep_best(point.validation_loss)
+            state["done"] |= 0 < recipe.patience <= state["waited"]
+            if watch is not None:
+                watch.point(point, recipe)
+            # Measuring is no training: minutes are for that.
+            before, begun = state["seconds"], time.monotonic()
+            if recipe.epochs or state["done"] or state["step"] % recipe.checkpoint == 0:
                 run.save(out)
+        elif state["step"] % recipe.checkpoint == 0:
+            run.save(out)
     batches.close()
-
-
-def _line(point: Epoch, recipe: Recipe) -> str:
-    place = f"epoch {point.number}" if recipe.epochs else f"batch {point.step}"
-    rate = point.step * recipe.batch / max(point.seconds, 1e-9)
-    return (
-        f"{place}: loss {point.loss:.4f}, accuracy {point.accuracy:.4f}, validation loss "
-        f"{point.validation_loss:.4f}, accuracy {point.validation_accuracy:.4f}; "
-        f"{point.seconds:.0f} s, {rate:.0f} crops/s"
-    )
 
 
 def fit(
@@ -163,7 +167,9 @@ def fit(
     *,
     classes: Sequence[str],
     n_characters: int,
+    data: str = "",
     resume: bool = True,
+    watch: Watch | None = None,
 ) -> tuple[Any, History]:
     """Train a network, then measure and calibrate it on the validation crops.
 
@@ -179,8 +185,11 @@ def fit(
     classes : sequence of str
         Names of the classes; those from `n_characters` on are garbage.
     n_characters : int
+    data : str
+        Fingerprint of the data, by which a checkpoint of other data is known.
     resume : bool
         Continue from the checkpoint in `out`, if there is one.
+    watch : Watch, optional
 
     Returns
     -------
@@ -191,16 +200,16 @@ def fit(
     Raises
     ------
     TrainingError
-        If the data can not be used, or the checkpoint is of another recipe.
+        If the data can not be used, or the checkpoint is of another recipe or other data.
     """
     recipe.check()
-    for name, data in (("training", train), ("validation", validation)):
-        if not len(data) or data.label.min() < 0 or data.label.max() >= len(classes):
+    for name, part in (("training", train), ("validation", validation)):
+        if not len(part) or part.label.min() < 0 or part.label.max() >= len(classes):
             raise TrainingError(
                 f"the {name} crops are none, or have labels outside 0..{len(classes) - 1}; "
                 "label them again with these classes"
             )
-    run = Run(build, recipe)
+    run = Run(build, recipe, data)
     if run.model.output_shape[-1] != len(classes):
         raise TrainingError(
             f"the network tells {run.model.output_shape[-1]} classes apart, the data has "
@@ -226,7 +235,7 @@ def fit(
         stretch, watched = max(1, len(train) // min(recipe.batch, len(train))), held_out
     else:
         stretch, watched = _REPORT, held_out.take(_GLANCE, recipe.seed)
-    _train(run, stream(run.state["step"], recipe.seed), watched, stretch, out)
+    _train(run, stream(run.state["step"], recipe.seed), watched, stretch, out, watch)
     fresh = stream(0, recipe.seed + 1)
     model = run.finish(islice(fresh, _STATISTICS))
     fresh.close()

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import io
+import json
+import zipfile
 from collections.abc import Callable, Sequence
 from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,6 +35,8 @@ _GARBAGE = 0.65
 _PART = 10
 # Share of the designs that only validation pages are set in.
 _HELD = 0.1
+# What a folder was made by.
+_PLAN, _FORMAT, _VERSION = "plan.json", "ocr-batch crops", 1
 
 
 @dataclass(frozen=True)
@@ -45,7 +49,8 @@ class Plan:
         Text files, and folders of them.
     out : Path
         Gets the folders ``train`` and ``validation`` with crops, and ``gaps-train`` and
-        ``gaps-validation`` with gaps for the space model.
+        ``gaps-validation`` with gaps for the space model, and ``plan.json``, which says how they
+        were made.
     pages, validation_pages : int
         The validation's are set in fonts of other designs.
     seed : int
@@ -102,7 +107,8 @@ class _Job:
                 gaps.append(labelled.gaps)
                 spaces.append(labelled.spaces)
         packed = io.BytesIO()
-        np.savez(packed, x=np.concatenate(gaps), y=np.concatenate(spaces))
+        pages = np.array(len(part.pages))
+        np.savez(packed, x=np.concatenate(gaps), y=np.concatenate(spaces), pages=pages)
         # Written last: it says that the part is done.
         write_atomic(_gaps_file(self.out, part), packed.getvalue())
         return len(part.pages)
@@ -110,6 +116,75 @@ class _Job:
 
 def _gaps_file(out: Path, part: _Part) -> Path:
     return out / f"gaps-{part.name}" / f"part{part.number:04d}.npz"
+
+
+def _is_made(out: Path, part: _Part) -> bool:
+    """Tell whether a part is there with all its pages; one may have been the last, with fewer."""
+    try:
+        with np.load(_gaps_file(out, part), allow_pickle=False) as gaps:
+            return int(gaps["pages"]) >= len(part.pages)
+    except (OSError, EOFError, KeyError, ValueError, zipfile.BadZipFile):
+        return False
+
+
+def _pages_of(plan: Plan) -> dict[str, int]:
+    return {"validation": plan.validation_pages, "train": plan.pages}
+
+
+def _described(plan: Plan) -> dict[str, Any]:
+    """Return what decides the pages of a plan, but for how many there are."""
+    texts = [plan.corpus] if isinstance(plan.corpus, (str, Path)) else plan.corpus
+    return {
+        "text": [str(Path(text).resolve()) for text in texts],
+        "seed": plan.seed,
+        "fonts": [str(Path(font).expanduser().resolve()) for font in plan.fonts],
+        # Fonts for validation are kept out of training.
+        "validation": plan.validation_pages > 0,
+        **asdict(plan.page),
+    }
+
+
+def _check_folder(plan: Plan) -> None:
+    """Refuse a folder that new pages would not belong to.
+
+    Raises
+    ------
+    TrainingError
+        If it holds what another plan, or none that is known, has made.
+    """
+    other = "Give another folder, or remove this one."
+    path, wanted_pages = plan.out / _PLAN, _pages_of(plan)
+    try:
+        stored = json.loads(path.read_text("utf-8"))
+        if (stored["format"], stored["version"]) != (_FORMAT, _VERSION):
+            raise TrainingError(f"{path} is the plan of another version of ocr-batch. {other}")
+        made_by = dict(stored["plan"])
+        pages = {name: int(stored["pages"][name]) for name in wanted_pages}
+    except FileNotFoundError:
+        if any(next(plan.out.glob(pattern), None) for pattern in ("*.npz", "*/*.npz")):
+            raise TrainingError(
+                f"The folder {plan.out} holds crops, but no {_PLAN} that says how they were made: "
+                f"new ones would be mixed with others. {other}"
+            ) from None
+        return
+    except (OSError, KeyError, TypeError, ValueError) as error:
+        raise TrainingError(f"{path} can not be read ({error}). {other}") from error
+    wanted = _described(plan)
+    differing = [
+        f"{name} was {made_by.get(name)}, is now {wanted.get(name)}"
+        for name in dict.fromkeys([*wanted, *made_by])
+        if made_by.get(name) != wanted.get(name)
+    ]
+    differing += [
+        f"it has {pages[name]} {name} pages, {wanted_pages[name]} are wanted"
+        for name in wanted_pages
+        if wanted_pages[name] < pages[name]
+    ]
+    if differing:
+        raise TrainingError(
+            f"The folder {plan.out} holds crops of another plan: {'; '.join(differing)}. "
+            "Give another folder, or the same plan with as many pages or more."
+        )
 
 
 def _choose(label: NDArray[np.int64], rng: np.random.Generator) -> NDArray[np.bool_]:
@@ -153,6 +228,8 @@ def generate(
 ) -> None:
     """Generate shards in parallel; parts that exist already are not made again.
 
+    A folder of the same plan is completed, also to more pages than it was made for.
+
     Parameters
     ----------
     plan : Plan
@@ -165,14 +242,16 @@ def generate(
     Raises
     ------
     TrainingError
-        If there is no text, or there are too few fonts; nothing is written then.
+        If there is no text, there are too few fonts, or the folder holds what was made otherwise;
+        nothing is written then.
     """
+    _check_folder(plan)
     parts = [
         _Part(name, number, range(first, min(first + _PART, pages)))
-        for name, pages in (("validation", plan.validation_pages), ("train", plan.pages))
+        for name, pages in _pages_of(plan).items()
         for number, first in enumerate(range(0, pages, _PART))
     ]
-    parts = [part for part in parts if not _gaps_file(plan.out, part).exists()]
+    parts = [part for part in parts if not _is_made(plan.out, part)]
     if not parts:
         return
     found = choose_faces(plan.fonts)
@@ -186,6 +265,13 @@ def generate(
                 "different designs. Give more fonts, or no validation pages."
             )
     job = _Job(plan.out, plan.seed, Corpus(plan.corpus), faces, plan.page)
+    stored = {
+        "format": _FORMAT,
+        "version": _VERSION,
+        "plan": _described(plan),
+        "pages": _pages_of(plan),
+    }
+    write_atomic(plan.out / _PLAN, json.dumps(stored, indent=1) + "\n")
     total = sum(len(part.pages) for part in parts)
     with closing(run_tasks(job, parts, jobs or available_cores())) as made:
         for pages in made:

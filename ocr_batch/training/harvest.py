@@ -20,7 +20,7 @@ from ocr_batch.batch.local import DEFAULT_TIMEOUT, available_cores, run_processe
 from ocr_batch.batch.work import Opened
 from ocr_batch.datasets.crops import CropSet, pack
 from ocr_batch.datasets.harvested import HarvestedPage, HarvestWriter, read_harvest
-from ocr_batch.errors import TrainingError
+from ocr_batch.errors import TrainingError, UsageError
 from ocr_batch.recognition.bundle import CARD, find_bundle, load_card
 from ocr_batch.training.contact import contact_path, draw_contact
 from ocr_batch.training.forced import force_page
@@ -84,12 +84,12 @@ class HarvestSummary:
     Attributes
     ----------
     pages : tuple of HarvestedPage
-    sheet : Path or None
-        Contact sheet of the crops; None when there are none.
+    sheet : Path
+        Contact sheet of the crops.
     """
 
     pages: tuple[HarvestedPage, ...]
-    sheet: Path | None
+    sheet: Path
 
     @property
     def held_back(self) -> int:
@@ -216,8 +216,9 @@ def harvest_pages(
     pairs : sequence of PagePair
         From `find_pairs`.
     out : Path
-        One compressed file if it ends in ``.npz`` (the sheet is beside it, ``.png``), else a
-        folder of shards (the sheet is ``contact.png`` in it).
+        One compressed file if it ends in ``.npz`` (the sheet is beside it, ``.contact.png``),
+        else a folder of shards (the sheet is ``contact.png`` in it). An older harvest is
+        replaced at the end only.
     options : HarvestOptions, optional
     watch : callable
         Told of each page: how many are done, of how many, and what came of it.
@@ -235,10 +236,13 @@ def harvest_pages(
         If nothing can be written to `out`.
     TrainingError
         If there is no page, or none gave a crop.
+    UsageError
+        If what is to be written is one of the pages or transcripts.
     """
     options = options or HarvestOptions()
     if not pairs:
         raise TrainingError("There are no pages to harvest. Give images and their transcripts.")
+    _check_output(pairs, out)
     bundle = find_bundle(options.model)
     load_card(bundle)
     checksum = hashlib.sha256((bundle / CARD).read_bytes()).hexdigest()
@@ -249,23 +253,34 @@ def harvest_pages(
         if page.held_back or page.error:
             done += 1
             watch(done, len(pages), page)
-    writer = HarvestWriter(out)
-    for index, result in _results(pairs, wanted, options):
-        pages[index] = _finish(pages[index], result)
-        if isinstance(result, _Crops) and pages[index].crops:
-            _write(writer, result, index)
-        done += 1
-        watch(done, len(pages), pages[index])
-    if not any(page.crops for page in pages):
-        why = next((f" {page.name}: {page.error}" for page in pages if page.error), "")
-        raise TrainingError(
-            f"No crop was harvested from {len(pages)} pages.{why} "
-            "Look whether the transcripts belong to the pages."
-        )
-    writer.close(pages, bundle.name, checksum)
+    with HarvestWriter(out) as writer:
+        for index, result in _results(pairs, wanted, options):
+            pages[index] = _finish(pages[index], result)
+            if isinstance(result, _Crops) and pages[index].crops:
+                _write(writer, result, index)
+            done += 1
+            watch(done, len(pages), pages[index])
+        if not any(page.crops for page in pages):
+            why = next((f" {page.name}: {page.error}" for page in pages if page.error), "")
+            raise TrainingError(
+                f"No crop was harvested from {len(pages)} pages.{why} "
+                "Look whether the transcripts belong to the pages."
+            )
+        writer.close(pages, bundle.name, checksum)
     sheet = contact_path(out)
     draw_contact(read_harvest(out), sheet)
     return HarvestSummary(tuple(pages), sheet)
+
+
+def _check_output(pairs: Sequence[PagePair], out: Path) -> None:
+    """Refuse to write over a page or a transcript."""
+    given = {path.resolve() for pair in pairs for path in (pair.image, pair.truth)}
+    for path in (out, contact_path(out)):
+        if path.resolve() in given:
+            raise UsageError(
+                f"{path} is one of the pages or transcripts and would be written over. "
+                "Choose another output."
+            )
 
 
 def _plan(pairs: Sequence[PagePair], options: HarvestOptions) -> list[HarvestedPage]:

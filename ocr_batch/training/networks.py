@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Callable
-from importlib.util import module_from_spec, spec_from_file_location
+from importlib.machinery import SourceFileLoader
+from importlib.util import module_from_spec, spec_from_loader
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -186,11 +187,14 @@ def _foreign(name: str) -> Callable[[int], Any]:
     path, _, function = name.rpartition(":")
     if not Path(path).is_file():
         raise TrainingError(f"the network {name!r}: there is no file {path}")
-    spec = spec_from_file_location("ocr_batch_network", path)
-    assert spec is not None and spec.loader is not None
+    # Whatever the file's name ends in.
+    loader = SourceFileLoader("ocr_batch_network", path)
+    spec = spec_from_loader(loader.name, loader)
+    if spec is None:
+        raise RuntimeError(f"{path} has no spec")
     module = module_from_spec(spec)
     try:
-        spec.loader.exec_module(module)
+        loader.exec_module(module)
         found = getattr(module, function)
     except Exception as error:
         raise TrainingError(
@@ -244,13 +248,15 @@ def build_network(name: str, n_classes: int) -> keras.Model:
         raise TrainingError(
             f"the network {name!r} could not be built ({type(error).__name__}: {error})"
         ) from error
-    import keras
-
-    if not isinstance(model, keras.Model) or model.output_shape != (None, n_classes):
+    _check_shape(name, model, n_classes)
+    try:
+        config = json.loads(model.to_json())
+    except Exception as error:
         raise TrainingError(
-            f"the network {name!r} is no Keras model with an output (N, {n_classes})"
-        )
-    foreign = foreign_code(json.loads(model.to_json()))
+            f"the network {name!r} can not be stored ({type(error).__name__}: {error}); "
+            "use plain Keras layers"
+        ) from error
+    foreign = foreign_code(config)
     if foreign is not None:
         raise TrainingError(
             f"the network {name!r} holds {foreign}, which a bundle may not bring along; "
@@ -258,6 +264,31 @@ def build_network(name: str, n_classes: int) -> keras.Model:
         )
     contract_of(model)
     return model
+
+
+def _check_shape(name: str, model: Any, n_classes: int) -> None:
+    """Refuse what is no model, does not say what it takes, or does not give one score a class."""
+    import keras
+
+    if not isinstance(model, keras.Model):
+        raise TrainingError(
+            f"the network {name!r} is no Keras model: the function returned {type(model).__name__}"
+        )
+    if not getattr(model, "inputs", None):
+        raise TrainingError(
+            f"the network {name!r} does not say what it takes; begin with "
+            "keras.Input((f, f, 1), name='image')"
+        )
+    shape = model.output_shape
+    if not isinstance(shape, tuple) or len(shape) != 2:
+        raise TrainingError(
+            f"the network {name!r} gives {shape} instead of one output (N, {n_classes})"
+        )
+    if shape[1] != n_classes:
+        raise TrainingError(
+            f"the network {name!r}, called with {n_classes}, gave {shape[1]} outputs; "
+            "use its argument, the number of classes"
+        )
 
 
 def contract_of(model: keras.Model, extent: int = 0) -> CropContract:
@@ -284,6 +315,6 @@ def contract_of(model: keras.Model, extent: int = 0) -> CropContract:
     if len(shapes) > 1 or image not in ((side, side, 1), (side * side,)) or side < 8:
         raise TrainingError(
             f'the network takes {shapes}; it must take one input "image" of shape (f, f, 1) or '
-            f"(f * f,), or as a page reader {page}"
+            f"(f * f,): begin with keras.Input((f, f, 1), name='image'); a page reader {page}"
         )
     return tight(side, extent or round(side * 11 / 14))

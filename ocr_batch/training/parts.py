@@ -9,9 +9,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from ocr_batch.datasets.batches import JoinedData, TrainingData
+from ocr_batch.datasets.batches import JoinedData, Subset, TrainingData
 from ocr_batch.datasets.crops import CropSet, join_shards
-from ocr_batch.datasets.glyphs import fit_set
+from ocr_batch.datasets.fingerprint import fingerprint
+from ocr_batch.datasets.glyphs import fit_set, thin_classes
 from ocr_batch.datasets.harvested import read_harvest
 from ocr_batch.datasets.sources import is_crops, official_test, read_glyphs
 from ocr_batch.datasets.split import split
@@ -54,6 +55,8 @@ class Parts:
     contract: CropContract
     notes: tuple[str, ...]
     tested_on: str
+    data: str
+    tested: str
     rendered: tuple[CropSet, ...] = ()
 
 
@@ -75,6 +78,8 @@ def open_glyphs(
     test: Sequence[str] = (),
     classes: Sequence[str] | None = None,
     fold_case: bool = False,
+    replay: Sequence[str] = (),
+    keep: bool = False,
 ) -> Parts:
     """Open isolated characters.
 
@@ -92,6 +97,10 @@ def open_glyphs(
         Names of the classes, in order.
     fold_case : bool
         Take small letters for capitals.
+    replay : sequence of str
+        Sources of old data, which are trained on only.
+    keep : bool
+        Leave the extent of the ink as the contract has it, for a network that knows it.
 
     Returns
     -------
@@ -104,44 +113,56 @@ def open_glyphs(
     """
     found = read_glyphs(data, classes, fold_case=fold_case)
     frame = contract.frame
-    if all(image.shape == (frame, frame) for image in found.images):
+    if not keep and all(image.shape == (frame, frame) for image in found.images):
         contract = tight(frame, ink_extent(np.asarray(found.images)))
     known = fit_set(found, contract)
     if not test and len(data) == 1 and (own := official_test(data[0])) is not None:
         test = [str(own)]
     notes = list(found.notes)
-    if not test:
-        train, validation, tested = (
-            known.select(rows)
-            for rows in split(known.label, (recipe.validation, recipe.test), recipe.split_seed)
-        )
-        if not recipe.validation:
-            phrase = "the test part, by which the training was also watched and stopped"
-        elif not recipe.test:
-            tested = validation
-            phrase = "the validation part, by which the training was also watched and stopped"
-        else:
-            phrase = "a test part that nothing looked at before"
-    else:
-        apart = read_glyphs(test, found.classes, fold_case=fold_case)
+    stopped = "by which the training was also watched, stopped and calibrated"
+    if test:
+        apart = read_glyphs(test, classes or found.classes, fold_case=fold_case, least_classes=1)
         notes += [f"test data: {note}" for note in apart.notes]
         tested = fit_set(apart, contract)
-        phrase = "test data of its own, which nothing looked at before"
         train, validation, _ = (
             known.select(rows)
             for rows in split(known.label, (recipe.validation, 0.0), recipe.split_seed)
         )
+        phrase = "test data of its own, which nothing looked at before"
         if not recipe.validation:
-            validation = tested
-            phrase = "test data of its own, by which the training was also watched and stopped"
+            validation, phrase = tested, f"test data of its own, {stopped}"
+    else:
+        train, validation, tested = (
+            known.select(rows)
+            for rows in split(known.label, (recipe.validation, recipe.test), recipe.split_seed)
+        )
+        phrase = "a test part that nothing looked at before"
+        if not recipe.validation:
+            phrase = f"the test part, {stopped}"
+        elif not recipe.test:
+            tested, phrase = validation, f"the validation part, {stopped}"
+    learnt: TrainingData = train
+    if replay:
+        old = read_glyphs(replay, classes or found.classes, fold_case=fold_case, least_classes=1)
+        notes += [f"old data: {note}" for note in old.notes]
+        learnt = JoinedData([train, fit_set(old, contract)])
     return Parts(
-        train, validation, tested, found.classes, len(found.classes), contract, tuple(notes), phrase
+        learnt,
+        validation,
+        tested,
+        found.classes,
+        len(found.classes),
+        contract,
+        tuple(notes),
+        phrase,
+        fingerprint(found.label, found.classes, found.images),
+        fingerprint(tested.label, found.classes, tested.images),
     )
 
 
 def _apart(
     crops: CropSet, group: NDArray[np.integer], share: float, seed: int
-) -> tuple[CropSet, CropSet]:
+) -> tuple[TrainingData, TrainingData]:
     """Keep a share of the groups (pages, font families) apart; of the crops, if there is one."""
     rng = np.random.default_rng([seed, 3])
     groups = np.unique(group)
@@ -150,7 +171,7 @@ def _apart(
         kept = np.isin(group, chosen)
     else:
         kept = rng.random(len(crops)) < share
-    return crops.select(np.flatnonzero(~kept)), crops.select(np.flatnonzero(kept))
+    return Subset(crops, np.flatnonzero(~kept)), Subset(crops, np.flatnonzero(kept))
 
 
 def _line_crops(path: Path) -> tuple[CropSet, NDArray[np.integer], CropSet | None]:
@@ -195,28 +216,36 @@ def open_crops(data: Sequence[str], recipe: Recipe) -> Parts:
         If a source can not be read or used.
     """
     opened = [(text, *_line_crops(Path(parse_source(text)[0]))) for text in data]
-    validation = [apart for *_, apart in opened if apart is not None]
+    validation: list[TrainingData] = [apart for *_, apart in opened if apart is not None]
     share = recipe.validation or (0.0 if validation else recipe.test)
     train: list[TrainingData] = []
     notes: list[str] = []
     for text, crops, group, apart in opened:
         path, times = parse_source(text)
-        part = crops
+        part: TrainingData = crops
         if apart is None and share:
             part, kept = _apart(crops, group, share, recipe.split_seed)
             validation.append(kept)
         train += [part] * times
         often = "" if times == 1 else f", drawn {times} times an epoch"
         notes.append(f"{Path(path).name}: {len(part):,} crops to train on{often}")
+    if not validation or not any(map(len, validation)):
+        raise TrainingError(
+            "no crops are left to watch the training by; set validation to a share above 0"
+        )
+    label = np.concatenate([crops.label for _, crops, *_ in opened])
     watched = JoinedData(validation).take(recipe.limit, recipe.split_seed)
+    tested = watched.take(_TESTED, recipe.split_seed)
     return Parts(
         JoinedData(train),
         watched,
-        watched.take(_TESTED, recipe.split_seed),
+        tested,
         CLASSES,
         N_CHARACTERS,
         LINE_RELATIVE,
-        tuple(notes),
-        "the validation part, by which the training was also watched",
+        (*notes, *thin_classes(label, CLASSES)),
+        "the validation part, by which the training was also watched and calibrated",
+        fingerprint(label, CLASSES, ()),
+        fingerprint(np.asarray(tested.label), CLASSES, ()),
         tuple(crops for _, crops, _, apart in opened if apart is not None),
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import configparser
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import astuple, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -19,6 +19,9 @@ _Settings = TypeVar("_Settings", "Recipe", Augmentation)
 #: Share of a run after which the warm-up is over at the latest.
 _WARM = 0.1
 _LENGTHS = ("epochs", "steps", "minutes")
+#: Seeds are 32 bits wide, as NumPy's old generator has them.
+_SEEDS = 1 << 32
+_KINDS = {int: "whole number", float: "number", bool: "yes or no", str: "text"}
 PRECISIONS = ("float32", "mixed_float16", "mixed_bfloat16")
 
 
@@ -108,12 +111,16 @@ class Recipe:
         ------
         TrainingError
         """
-        lengths = [name for name in _LENGTHS if getattr(self, name) > 0]
+        varied = self.augmentation
+        lengths = [getattr(self, name) for name in _LENGTHS]
+        numbers = [value for value in (*astuple(self), *astuple(varied)) if _is_number(value)]
         problems = {
-            "say one of epochs, steps and minutes": len(lengths) != 1,
+            "numbers are finite": not all(map(math.isfinite, numbers)),
+            "epochs, steps and minutes are 0 or more": min(lengths) < 0,
+            "say one of epochs, steps and minutes": sum(length > 0 for length in lengths) != 1,
             f"optimizer is one of {', '.join(OPTIMIZERS)}": self.optimizer not in OPTIMIZERS,
             f"precision is one of {', '.join(PRECISIONS)}": self.precision not in PRECISIONS,
-            "rate, batch and checkpoint are more than 0": min(
+            "rate, batch, checkpoint and limit are more than 0": min(
                 self.rate, self.batch, self.checkpoint, self.limit
             )
             <= 0,
@@ -125,10 +132,27 @@ class Recipe:
             "validation and test are shares that leave more than half to train on": not (
                 min(self.validation, self.test) >= 0 and self.validation + self.test < 0.5
             ),
+            "validation or test is more than 0: there must be something to watch the training by": (
+                max(self.validation, self.test) <= 0
+            ),
+            "seed and split_seed are 0 or more, below 2 to the power of 32": not (
+                0 <= min(self.seed, self.split_seed) <= max(self.seed, self.split_seed) < _SEEDS
+            ),
+            "no value of the augmentation is below 0": min(astuple(varied)) < 0,
+            "augmentation.blur and augmentation.noise lie from 0 to 1": (
+                max(varied.blur, varied.noise) > 1
+            ),
+            "augmentation.gain and augmentation.zoom are below 1": (
+                max(varied.gain, varied.zoom) >= 1
+            ),
         }
         for rule, broken in problems.items():
             if broken:
                 raise TrainingError(f"the recipe makes no sense: {rule}; change it and try again")
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, (int, float))
 
 
 _REFERENCE = Recipe(
@@ -198,12 +222,20 @@ def _parse(kind: Any, text: str, name: str, where: str) -> Any:
         return kind(text)
     except (KeyError, ValueError):
         raise TrainingError(
-            f"{where}: {name} = {text} is not a {kind.__name__}; correct that line"
+            f"{where}: {name} = {text} is no {_KINDS[kind]}; correct it"
+            if kind is not bool
+            else f"{where}: {name} = {text} is neither yes nor no; correct it"
         ) from None
 
 
-def _change(recipe: _Settings, settings: Mapping[str, str], where: str) -> _Settings:
+def _change(recipe: _Settings, layers: Sequence[tuple[str, Mapping[str, str]]]) -> _Settings:
     """Return a copy of a dataclass with some fields set from text.
+
+    Parameters
+    ----------
+    recipe : dataclass
+    layers : sequence of (str, mapping)
+        Where settings were made, and the settings; later ones go before earlier ones.
 
     Raises
     ------
@@ -211,13 +243,15 @@ def _change(recipe: _Settings, settings: Mapping[str, str], where: str) -> _Sett
         If there is no such field, or its text is not of its kind.
     """
     known = {item.name: type(getattr(recipe, item.name)) for item in fields(recipe)}
-    known = {name: kind for name, kind in known.items() if kind in (str, int, float, bool)}
-    for name in settings:
-        if name not in known:
-            raise TrainingError(
-                f"{where}: there is no setting {name!r}; there are {', '.join(known)}"
-            )
-    made = {name: _parse(known[name], text, name, where) for name, text in settings.items()}
+    known = {name: kind for name, kind in known.items() if kind in _KINDS}
+    made = {}
+    for where, settings in layers:
+        for name, text in settings.items():
+            if name not in known:
+                raise TrainingError(
+                    f"{where}: there is no setting {name!r}; there are {', '.join(known)}"
+                )
+            made[name] = _parse(known[name], text, name, where)
     return replace(recipe, **made)
 
 
@@ -255,18 +289,20 @@ def read_recipe(
         If the file can not be read, or names or values in it make no sense.
     """
     said, given = _from_file(path), _from_settings(settings)
-    merged: dict[str, str] = {}
-    for layer in (said["training"], given["training"]):
+    places = (f"the recipe {path}", "the settings on the command line")
+    names = [part["training"].get("network") for part in (given, said)]
+    chosen = next((name for name in (network, *names) if name is not None), Recipe.network)
+    layers: list[tuple[str, Mapping[str, str]]] = []
+    for place, part in zip(places, (said, given), strict=True):
         # Whoever says how long means that instead of what was said before.
-        if any(name in layer for name in _LENGTHS):
-            merged.update(dict.fromkeys(_LENGTHS, "0"))
-        merged.update(layer)
-    if network is not None:
-        merged["network"] = network
-    where = str(path) if path is not None else "the settings"
-    recipe = _change(default(merged.get("network", Recipe.network)), merged, where)
-    varied = {**said["augmentation"], **given["augmentation"]}
-    recipe = replace(recipe, augmentation=_change(recipe.augmentation, varied, where))
+        if any(name in part["training"] for name in _LENGTHS):
+            layers.append((place, dict.fromkeys(_LENGTHS, "0")))
+        layers.append((place, part["training"]))
+    recipe = replace(_change(default(chosen), layers), network=chosen)
+    varied = [
+        (place, part["augmentation"]) for place, part in zip(places, (said, given), strict=True)
+    ]
+    recipe = replace(recipe, augmentation=_change(recipe.augmentation, varied))
     recipe.check()
     return recipe
 

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import zipfile
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
-from ocr_batch.datasets.crops import CropSet
-from ocr_batch.errors import TrainingError
+from ocr_batch.datasets.crops import ARRAYS, CropSet
+from ocr_batch.datasets.opening import open_npz
 from ocr_batch.recognition.charset import CLASSES, N_CHARACTERS
 
 __all__ = ["REPLAY_FILE", "choose_replay", "read_replay", "write_replay"]
@@ -18,7 +17,6 @@ __all__ = ["REPLAY_FILE", "choose_replay", "read_replay", "write_replay"]
 REPLAY_FILE = "replay.npz"
 #: Crops kept of each character and of each garbage class: a few megabytes in all.
 _CHARACTERS, _GARBAGE = 28, 300
-_ARRAYS = ("packed", "geometry", "label", "group")
 _KEPT_BITS = np.uint8(0b1111_1100)
 
 
@@ -49,7 +47,7 @@ def choose_replay(crops: Sequence[CropSet], seed: int = 0) -> CropSet:
         part.select(rows[(rows >= begin[k]) & (rows < begin[k + 1])] - begin[k])
         for k, part in enumerate(crops)
     ]
-    return CropSet(*(np.concatenate([getattr(part, name) for part in chosen]) for name in _ARRAYS))
+    return CropSet(*(np.concatenate([getattr(part, name) for part in chosen]) for name in ARRAYS))
 
 
 def write_replay(bundle: Path, crops: CropSet) -> None:
@@ -59,7 +57,7 @@ def write_replay(bundle: Path, crops: CropSet) -> None:
             file,
             # The last two bits of grey are noise, and noise can not be compressed.
             packed=crops.packed & _KEPT_BITS,
-            **{name: getattr(crops, name) for name in _ARRAYS[1:]},
+            **{name: getattr(crops, name) for name in ARRAYS[1:]},
         )
 
 
@@ -74,10 +72,5 @@ def read_replay(bundle: Path) -> CropSet | None:
     path = bundle / REPLAY_FILE
     if not path.is_file():
         return None
-    try:
-        with np.load(path) as stored:
-            return CropSet(*(stored[name] for name in _ARRAYS))
-    except (OSError, KeyError, ValueError, EOFError, zipfile.BadZipFile) as error:
-        raise TrainingError(
-            f"{path} is damaged ({error}); install the bundle again, or remove the file"
-        ) from error
+    with open_npz(path, "install the bundle again, or remove the file") as stored:
+        return CropSet(*(np.asarray(stored[name]) for name in ARRAYS))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import zipfile
 from collections.abc import Callable, Iterable
 from dataclasses import asdict
 from pathlib import Path
@@ -106,6 +107,8 @@ class Run:
     build : callable
         Makes the network; called again at the end of a run in mixed precision.
     recipe : Recipe
+    data : str
+        Fingerprint of the data, kept in checkpoints.
 
     Attributes
     ----------
@@ -115,10 +118,10 @@ class Run:
         ``lowest`` and ``waited``.
     """
 
-    def __init__(self, build: Callable[[], Any], recipe: Recipe) -> None:
+    def __init__(self, build: Callable[[], Any], recipe: Recipe, data: str = "") -> None:
         import keras
 
-        self.recipe, self._build = recipe, build
+        self.recipe, self._build, self._data = recipe, build, data
         keras.utils.set_random_seed(recipe.seed)
         policy = keras.config.dtype_policy()
         keras.config.set_dtype_policy(recipe.precision)
@@ -161,7 +164,7 @@ class Run:
         OutputError
             If it can not be written.
         """
-        about = {"recipe": asdict(self.recipe), "state": self.state}
+        about = {"recipe": asdict(self.recipe), "data": self._data, "state": self.state}
         arrays: dict[str, Any] = {"about": np.array(json.dumps(about))}
         for name, variables in self._stored().items():
             for number, variable in enumerate(variables):
@@ -186,7 +189,7 @@ class Run:
         Raises
         ------
         TrainingError
-            If it was made with another recipe, or can not be read.
+            If it was made with another recipe or other data, or can not be read.
         """
         path = folder / CHECKPOINT
         if not path.is_file():
@@ -194,23 +197,32 @@ class Run:
         try:
             with np.load(path) as stored:
                 about = json.loads(str(stored["about"]))
-                if about["recipe"] != json.loads(json.dumps(asdict(self.recipe))):
-                    raise TrainingError(
-                        f"the checkpoint in {folder} was made with another recipe; remove that "
-                        "folder, or train without --resume"
-                    )
+                self._check_origin(about, folder)
                 for name, variables in self._stored().items():
                     for number, variable in enumerate(variables):
                         variable.assign(stored[f"{name}-{number}"])
                 for name, values in (("average", self._average), ("best", self._best)):
                     count = sum(key.startswith(f"{name}-") for key in stored.files)
                     values[:] = [stored[f"{name}-{number}"] for number in range(count)]
-        except (OSError, KeyError, ValueError, EOFError) as error:
+        except (OSError, KeyError, ValueError, EOFError, zipfile.BadZipFile) as error:
             raise TrainingError(
                 f"the checkpoint {path} can not be used ({error}); remove it and train afresh"
             ) from error
         self.state = about["state"]
         return True
+
+    def _check_origin(self, about: dict[str, Any], folder: Path) -> None:
+        """Refuse a checkpoint of another run."""
+        same = {
+            "recipe": about["recipe"] == json.loads(json.dumps(asdict(self.recipe))),
+            "data": about["data"] == self._data,
+        }
+        for what, equal in same.items():
+            if not equal:
+                raise TrainingError(
+                    f"the checkpoint in {folder} was made with another {what}; give the same, "
+                    "or start over with --fresh"
+                )
 
     def train_on(self, batch: Batch) -> tuple[float, float]:
         """Train on one batch; returns its loss and accuracy.

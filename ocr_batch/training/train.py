@@ -2,36 +2,26 @@
 
 from __future__ import annotations
 
-import io
-import shutil
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
-
-import numpy as np
-from numpy.typing import NDArray
 
 from ocr_batch.errors import BundleError, TrainingError
 from ocr_batch.recognition.bundle import CARD, LINE_RELATIVE, Card, find_bundle, load_card
 from ocr_batch.recognition.classifier import KERAS_FILE
 from ocr_batch.recognition.keras_model import load_keras
-from ocr_batch.training.calibration import negative_log_likelihood
-from ocr_batch.training.export import export_bundle, seal
-from ocr_batch.training.fit import History, fit
+from ocr_batch.training.delivery import deliver, judge
+from ocr_batch.training.fit import Watch, fit
 from ocr_batch.training.networks import build_network, contract_of
 from ocr_batch.training.parts import Parts, open_crops, open_glyphs
 from ocr_batch.training.recipe import Recipe
-from ocr_batch.training.replay import REPLAY_FILE, choose_replay, write_replay
-from ocr_batch.training.report import ReportData, write_report
-from ocr_batch.training.run import predict_logits
+from ocr_batch.training.replay import choose_replay, write_replay
+from ocr_batch.training.workshop import open_workshop
 
-__all__ = ["Judged", "Sources", "Trained", "deliver", "judge", "open_parts", "train"]
+__all__ = ["Sources", "Trained", "train"]
 
-#: Samples shown in the report.
-_SHOWN = 96
 #: Models of a page reader that are not trained here, and go into its bundle from another.
-_LANGUAGE_FILES = ("language.npz", "spaces.npz")
+_LANGUAGE_FILES = frozenset({"language.npz", "spaces.npz"})
 
 
 @dataclass(frozen=True)
@@ -59,15 +49,11 @@ class Sources:
     language: str = "english"
     licences: tuple[tuple[str, str], ...] = ()
 
-
-@dataclass(frozen=True)
-class Judged:
-    """What a network made of the test part: logits (N, C), label (N,), mean loss and accuracy."""
-
-    logits: NDArray[np.float32]
-    label: NDArray[np.integer]
-    loss: float
-    accuracy: float
+    def named(self) -> list[dict[str, str]]:
+        """Name the data for the card: by what the user said of it, else by file."""
+        if self.licences:
+            return [{"name": name, "licence": licence} for name, licence in self.licences]
+        return [{"name": Path(text).name, "licence": "not stated"} for text in self.data]
 
 
 @dataclass(frozen=True)
@@ -78,31 +64,23 @@ class Trained:
     ----------
     bundle : Path
         Where it lies.
-    replaced : bool
-        False when a better one was there, which stays; the new one then lies in `bundle`.
+    accepted : bool
+        False when a better one was there, which stays.
     report : Path
     card : Card
     loss, accuracy : float
         Of the test part, in nats and as a share.
     before : float or None
-        Accuracy of the bundle that was there, on the same part.
-    notes : tuple of str
+        Accuracy of the bundle that was there (in fine-tuning: of the base), on the same part.
     """
 
     bundle: Path
-    replaced: bool
+    accepted: bool
     report: Path
     card: Card
     loss: float
     accuracy: float
     before: float | None
-    notes: tuple[str, ...]
-
-
-def _summary(model: Any) -> str:
-    text = io.StringIO()
-    model.summary(line_length=78, print_fn=lambda line: text.write(f"{line}\n"))
-    return text.getvalue()
 
 
 def open_parts(sources: Sources, recipe: Recipe) -> Parts:
@@ -119,65 +97,50 @@ def open_parts(sources: Sources, recipe: Recipe) -> Parts:
     contract = contract_of(build_network(recipe.network, 2))
     keras.backend.clear_session()
     if contract == LINE_RELATIVE:
-        if sources.test or sources.classes:
-            raise TrainingError(
-                "a page reader is tested on crops of its own shards and has classes of its own; "
-                "leave --test and --classes out"
-            )
+        refuse_glyph_options(sources)
         return open_crops(sources.data, recipe)
-    return open_glyphs(sources.data, recipe, contract, test=sources.test, classes=sources.classes)
-
-
-def _report(
-    folder: Path,
-    model: Any,
-    recipe: Recipe,
-    parts: Parts,
-    history: History,
-    logits: NDArray[np.float32],
-) -> Path:
-    """Write the report of a run."""
-    rng = np.random.default_rng([recipe.seed, 4])
-    shown = np.sort(rng.choice(len(parts.train), min(_SHOWN, len(parts.train)), replace=False))
-    counts = np.bincount(parts.train.label, minlength=len(parts.classes))
-    return write_report(
-        folder,
-        ReportData(
-            title=f"{recipe.network}, {len(parts.classes)} classes",
-            summary=_summary(model),
-            recipe=asdict(recipe),
-            notes=parts.notes,
-            epochs=history.epochs,
-            classes=parts.classes,
-            samples=_pictures(parts, parts.train, shown),
-            sample_label=parts.train.label[shown],
-            images=_pictures(parts, parts.test, np.arange(len(parts.test))),
-            label=np.asarray(parts.test.label),
-            logits=logits,
-            temperature=history.temperature,
-            counts=dict(zip(parts.classes, counts.tolist(), strict=True)),
-            tested_on=parts.tested_on,
-        ),
+    return open_glyphs(
+        sources.data,
+        recipe,
+        contract,
+        test=sources.test,
+        classes=sources.classes,
+        fold_case=sources.fold_case,
     )
 
 
-def _pictures(parts: Parts, data: Any, rows: NDArray[np.intp]) -> NDArray[np.uint8]:
-    """Return the images (n, f, f) that a person would look at: the candidate alone."""
-    image: NDArray[np.uint8] = data.inputs(rows)["image"]
-    return image[..., 0]
+def refuse_glyph_options(sources: Sources) -> None:
+    """Refuse what makes no sense for a page reader, rather than overlook it."""
+    if sources.test or sources.classes or sources.fold_case:
+        raise TrainingError(
+            "a page reader is tested on crops of its own shards and has classes of its own; "
+            "leave --test-data, --classes and --fold-case out"
+        )
 
 
-def _accuracy_before(out: Path, parts: Parts) -> float | None:
-    """Return the accuracy of the bundle that is there, if it tells the same classes apart."""
+def _rival(out: Path, parts: Parts) -> float | None:
+    """Return the accuracy of the bundle that is there; None if there is none.
+
+    Raises
+    ------
+    TrainingError
+        If it can not be compared with one trained on this data.
+    """
     if not (out / CARD).is_file():
         return None
+    advice = "choose another folder, or replace it with --force"
     try:
         card = load_card(out)
-        if (card.classes, card.contract) != (parts.classes, parts.contract):
-            return None
+        if card.classes != parts.classes or card.contract.frame != parts.contract.frame:
+            raise TrainingError(f"the bundle in {out} tells other characters apart; {advice}")
+        if card.metrics.get("test", {}).get("data") != parts.tested:
+            raise TrainingError(
+                f"the bundle in {out} was tested on other data, so that the two can not be "
+                f"compared fairly; {advice}"
+            )
         return judge(load_keras(out / KERAS_FILE), parts).accuracy
     except BundleError:
-        return None  # damaged: nothing to compare with
+        return None  # damaged: nothing is lost
 
 
 def train(
@@ -186,9 +149,11 @@ def train(
     out: Path,
     *,
     resume: bool = False,
+    fresh: bool = False,
     force: bool = False,
     h5: bool = False,
     tell: Callable[[str], None] | None = None,
+    watch: Watch | None = None,
 ) -> Trained:
     """Train a network and write its bundle and its report.
 
@@ -199,15 +164,16 @@ def train(
     out : Path
         The bundle's folder. The report goes to ``out/report``; checkpoints lie in
         ``<out>.run`` beside it until the end.
-    resume : bool
-        Continue an interrupted run, to the same result.
+    resume, fresh : bool
+        Continue an interrupted run to the same result, or throw it away.
     force : bool
-        Replace a bundle of the same classes in `out` even by a worse one. Otherwise the worse one
-        goes to ``<out>.rejected``.
+        Replace a bundle that is in `out` in any case. Otherwise one that does better on the same
+        test part stays, and the new one goes to ``<out>.rejected``.
     h5 : bool
         Also write ``prediction_model.h5``.
     tell : callable, optional
         Is told what was recognised in the data, before training begins.
+    watch : Watch, optional
 
     Returns
     -------
@@ -216,100 +182,48 @@ def train(
     Raises
     ------
     TrainingError
-        If the data or the recipe can not be used; before any training begins.
+        If the data or the recipe can not be used, or a bundle of another kind is in `out`; before
+        any training begins.
+    OutputError
+        If `out` holds other things, or can not be written.
     """
     recipe.check()
+    workshop = open_workshop(out, resume=resume, fresh=fresh)
     parts = open_parts(sources, recipe)
+    before = None if force else _rival(workshop.out, parts)
     if tell is not None:
         for note in parts.notes:
             tell(note)
-    run = out.with_name(f"{out.name}.run")
-    if not resume:
-        shutil.rmtree(run, ignore_errors=True)
     model, history = fit(
         parts.train,
         parts.validation,
         recipe,
-        run,
+        workshop.run,
         lambda: build_network(recipe.network, len(parts.classes)),
         classes=parts.classes,
         n_characters=parts.n_characters,
+        data=parts.data,
+        watch=watch,
     )
-    judged = judge(model, parts)
-    before = _accuracy_before(out, parts)
-    worse = before is not None and judged.accuracy < before and not force
-    target = out.with_name(f"{out.name}.rejected") if worse else out
-    card, report = deliver(model, recipe, parts, history, judged, sources, target, h5=h5)
-    shutil.rmtree(run, ignore_errors=True)
-    return Trained(
-        target, not worse, report, card, judged.loss, judged.accuracy, before, parts.notes
-    )
-
-
-def judge(model: Any, parts: Parts) -> Judged:
-    """Measure a trained network on the test part."""
-    logits, label = predict_logits(model, parts.test), np.asarray(parts.test.label)
-    loss = negative_log_likelihood(logits, label)
-    return Judged(logits, label, loss, float((logits.argmax(axis=1) == label).mean()))
-
-
-def deliver(
-    model: Any,
-    recipe: Recipe,
-    parts: Parts,
-    history: History,
-    judged: Judged,
-    sources: Sources,
-    target: Path,
-    *,
-    h5: bool = False,
-) -> tuple[Card, Path]:
-    """Write the bundle and the report of a trained network; returns the card and the report."""
-    export_bundle(
-        model,
-        target,
-        contract=parts.contract,
-        classes=parts.classes,
-        n_characters=parts.n_characters,
-        temperature=history.temperature,
-        recipe={
-            **asdict(recipe),
-            "steps_done": history.steps,
-            "shares": [recipe.validation, recipe.test],
-        },
-        metrics={
-            **history.metrics,
-            "test": {
-                "on": parts.tested_on,
-                "crops": len(judged.label),
-                "loss": round(judged.loss, 5),
-                "accuracy": round(judged.accuracy, 5),
-            },
-        },
-        sources=_licences(sources),
-        validation=parts.validation,
-        seed=recipe.seed,
-        h5=h5,
-    )
-    if parts.contract == LINE_RELATIVE:
-        _complete_reader(target, parts, sources.language)
-    return load_card(target), _report(
-        target / "report", model, recipe, parts, history, judged.logits
-    )
-
-
-def _licences(sources: Sources) -> list[dict[str, str]]:
-    """Name the data in the card: by what the user said of it, else by file."""
-    if sources.licences:
-        return [{"name": name, "licence": licence} for name, licence in sources.licences]
-    return [{"name": Path(text).name, "licence": "not stated"} for text in sources.data]
-
-
-def _complete_reader(bundle: Path, parts: Parts, language: str) -> None:
-    """Give a page reader what is not trained here, and some old crops for fine-tuning."""
-    for name in _LANGUAGE_FILES:
-        if not (bundle / name).exists():
-            shutil.copyfile(find_bundle(language) / name, bundle / name)
-    if parts.rendered and not (bundle / REPLAY_FILE).exists():
+    bundle = workshop.begin_bundle()
+    if parts.rendered:
         write_replay(bundle, choose_replay(parts.rendered))
-    seal(bundle)
+        workshop.take_over(workshop.out, _LANGUAGE_FILES | {"recipe.ini"})
+    else:
+        workshop.take_over(workshop.out)
+    if parts.contract == LINE_RELATIVE:
+        workshop.take_over(find_bundle(sources.language), _LANGUAGE_FILES)
+    settings = {**asdict(recipe), "fold_case": sources.fold_case}
+    judged = judge(model, parts)
+    report = deliver(model, settings, parts, history, judged, sources.named(), bundle, h5=h5)
+    accepted = before is None or judged.accuracy >= before
+    placed = workshop.put(accepted)
+    return Trained(
+        placed,
+        accepted,
+        placed / report.relative_to(bundle),
+        load_card(placed),
+        judged.loss,
+        judged.accuracy,
+        before,
+    )
