@@ -24,6 +24,8 @@ Result = TypeVar("Result")
 
 #: Tasks handed out for each process, so that none waits for work.
 _AHEAD = 3
+#: Seconds that a process gets to end.
+_PATIENCE = 5.0
 _job: Callable[[Any], Any] | None = None
 
 
@@ -73,9 +75,12 @@ def run_tasks(
         ) from error
     finally:
         if not done:
-            for child in set(active_children()) - others:
+            ended = set(active_children()) - others
+            for child in ended:
                 child.terminate()
-        # Waiting for processes that were just ended could take for ever.
+            for child in ended:
+                child.join(_PATIENCE)
+        # The pool itself may wait for ever for processes that were just ended.
         pool.shutdown(wait=done, cancel_futures=True)
 
 
