@@ -180,12 +180,15 @@ def test_interrupted_training_is_not_thrown_away_unasked(first):
         stderr=subprocess.DEVNULL,
     )
     checkpoint = folder / "long.run" / "checkpoint.npz"
-    for _ in range(1200):
-        if checkpoint.exists() or going.poll() is not None:
-            break
-        time.sleep(0.1)
-    going.send_signal(signal.SIGINT)
-    assert going.wait(60) == 130
+    try:
+        for _ in range(1200):
+            if checkpoint.exists() or going.poll() is not None:
+                break
+            time.sleep(0.1)
+        going.send_signal(signal.SIGINT)
+        assert going.wait(60) == 130
+    finally:
+        going.kill()
     assert checkpoint.exists()
     refused = again(folder, "--epochs", "100000", out="long")
     assert refused.returncode == 2 and "--resume" in refused.stderr
