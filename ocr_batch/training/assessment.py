@@ -7,6 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from ocr_batch.training.calibration import log_softmax
+
 __all__ = [
     "ClassFigures",
     "Pair",
@@ -155,9 +157,7 @@ def most_confused(counts: NDArray[np.int64], limit: int) -> NDArray[np.intp]:
 
 def probabilities(logits: NDArray[np.floating], temperature: float = 1.0) -> NDArray[np.float64]:
     """Return the softmax of logits (N, C) divided by `temperature`."""
-    scaled = logits.astype(np.float64) / temperature
-    shares = np.exp(scaled - scaled.max(axis=1, keepdims=True))
-    result: NDArray[np.float64] = shares / shares.sum(axis=1, keepdims=True)
+    result: NDArray[np.float64] = np.exp(log_softmax(logits.astype(np.float64) / temperature))
     return result
 
 

@@ -8,13 +8,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["fit_temperature", "measure", "negative_log_likelihood"]
+__all__ = ["fit_temperature", "log_softmax", "measure", "negative_log_likelihood"]
 
 #: Bins of the expected calibration error.
 _BINS = 15
 
 
-def _log_softmax(logits: NDArray[np.float64]) -> NDArray[np.float64]:
+def log_softmax(logits: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the logarithm of the softmax of each row (N, C), in double precision."""
     shifted = logits - logits.max(axis=1, keepdims=True)
     result: NDArray[np.float64] = shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True))
     return result
@@ -24,7 +25,7 @@ def negative_log_likelihood(
     logits: NDArray[np.floating], label: NDArray[np.integer], temperature: float = 1.0
 ) -> float:
     """Return the mean of -log p(label), in nats, of logits (N, C) divided by `temperature`."""
-    scores = _log_softmax(logits.astype(np.float64) / temperature)
+    scores = log_softmax(logits.astype(np.float64) / temperature)
     return float(-scores[np.arange(len(label)), label].mean())
 
 
@@ -106,7 +107,7 @@ def measure(
     def share(hits: NDArray[np.bool_], among: NDArray[np.bool_]) -> float | None:
         return round(float(hits[among].mean()), 5) if among.any() else None
 
-    scores = _log_softmax(logits.astype(np.float64) / temperature)
+    scores = log_softmax(logits.astype(np.float64) / temperature)
     best = np.exp(scores.max(axis=1))
     place = np.minimum((best * _BINS).astype(np.intp), _BINS - 1)
     gap = np.bincount(place, best - right, _BINS)
