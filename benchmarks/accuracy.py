@@ -25,7 +25,6 @@ from dataclasses import dataclass
 from fnmatch import fnmatch
 from pathlib import Path
 
-import numpy as np
 from common import (
     OTHERS,
     ROOT,
@@ -39,6 +38,7 @@ from common import (
 
 from ocr_batch.evaluation.metrics import Totals
 from ocr_batch.evaluation.report import Evaluation, evaluate_folders
+from ocr_batch.evaluation.significance import RESAMPLES, compare_scores
 
 _FIGURES = ("CER", "median", "WER", "bagF1")
 
@@ -120,32 +120,15 @@ def differences(totals: Totals, referee: dict[str, float]) -> list[str]:
 
 
 def bootstrap(one: Evaluation, other: Evaluation, resamples: int, seed: int) -> list[str]:
-    """Return the cells of a row: the difference in CER and WER over resampled pages.
+    """Return the cells of a row: each figure of one minus other over resampled pages.
 
-    The same pages are drawn for both (a paired bootstrap): pages differ far more from each other
-    than engines do. Each figure is one minus other, its 95 % interval, and the share of the
-    resamples in which it is below zero.
+    After it come its 95 % interval and the share of the resamples in which it is below zero.
     """
-    pairs = [(a.score, b.score) for a, b in zip(one.pages, other.pages, strict=True)]
-    counts = np.array(
-        [
-            [
-                (a.char_errors, b.char_errors, a.chars),
-                (a.word_errors, b.word_errors, a.words),
-            ]
-            for a, b in pairs
-        ],
-        np.float64,
-    )
-    draws = np.random.default_rng(seed).integers(len(counts), size=(resamples, len(counts)))
-    # How often each page is drawn: sums over the drawn pages are then one product.
-    weights = np.stack([np.bincount(draw, minlength=len(counts)) for draw in draws])
+    scores = [[page.score for page in done.pages] for done in (other, one)]
     cells = []
-    for ours, theirs, length in counts.transpose(1, 2, 0):
-        change = (weights @ (ours - theirs)) / np.maximum(1, weights @ length)
-        low, high = np.quantile(change, (0.025, 0.975))
-        point = (ours.sum() - theirs.sum()) / max(1, length.sum())
-        cells += [f"{point:+.4f}", f"{low:+.4f} .. {high:+.4f}", f"{np.mean(change < 0):.3f}"]
+    for change in compare_scores(*scores, resamples=resamples, seed=seed).changes:
+        interval = f"{change.low:+.4f} .. {change.high:+.4f}"
+        cells += [f"{change.difference:+.4f}", interval, f"{change.better:.3f}"]
     return cells
 
 
@@ -192,7 +175,7 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
         "--ignore-case", action="append", default=[], metavar="NAME", help="sets, as a pattern"
     )
     parser.add_argument("--bootstrap", action="store_true", help="of the difference, over pages")
-    parser.add_argument("--resamples", type=int, default=5000)
+    parser.add_argument("--resamples", type=int, default=RESAMPLES)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--referee", type=Path, help="script whose figures ours must equal")
     args = parser.parse_args(argv)
@@ -256,7 +239,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     print(format_table(["set", "pages", *head], rows))
     if changes:
         print(f"\n{engines[0]} minus {engines[1]}, {args.resamples} resamples of pages")
-        head = ["set", "CER", "95 %", "share < 0", "WER", "95 %", "share < 0"]
+        head = ["set"]
+        for name in ("CER", "median", "WER"):
+            head += [name, "95 %", "share < 0"]
         print(format_table(head, changes))
     elif args.bootstrap:
         print("\n--bootstrap needs two columns: add --tesseract, or --compare OUT_A OUT_B")

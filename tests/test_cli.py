@@ -142,6 +142,18 @@ def test_quiet_prints_nothing(scans: Path, tmp_path: Path) -> None:
     assert (done.returncode, done.stdout, done.stderr) == (5, "", "")
 
 
+def test_a_profile_tells_where_the_time_went(scans: Path, tmp_path: Path) -> None:
+    done = run("read", scans, "-o", tmp_path / "out", "--quiet", "--profile", "--jobs", "2")
+    assert (done.returncode, done.stdout) == (0, "")
+    head, *lines, total = (line.split() for line in done.stderr.splitlines())
+    assert head == ["stage", "seconds", "ms", "a", "page", "share"]
+    stages = ["models", "load", "prepare", "layout", "segment", "classify", "decode"]
+    assert [line[0] for line in lines] == [*stages, "assemble", "format"]
+    assert total[0] == "all"
+    assert float(total[1]) == pytest.approx(sum(float(line[1]) for line in lines), abs=0.06)
+    assert float(total[1]) > 0
+
+
 def test_a_second_run_keeps_names_and_rows_of_the_first(scans: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
     run("read", scans / "d.tif", "-o", out)

@@ -82,11 +82,15 @@ def test_what_was_rendered_can_be_read_and_evaluated(made: Path, tmp_path: Path)
     done = run("read", made / "pages", "-o", tmp_path, "--detail", "char", "--jobs", 1)
     assert done.returncode == 0, done.stderr
     assert set(rows(tmp_path, "page-0001.csv")[0]) == set(CHARACTER_COLUMNS)
-    done = run("evaluate", tmp_path, made / "truth", "--json")
+    done = run("evaluate", tmp_path, made / "truth", "--boxes", "--json")
     assert done.returncode == 0, done.stderr
     found = json.loads(done.stdout)
     assert len(found["pages"]) == 2
     assert all(page["CER"] < 0.15 for page in found["pages"])
+    assert found["boxes"]["totals"]["of"] == sum(
+        len(rows(made, f"truth/page-000{number}.csv")) for number in (1, 2)
+    )
+    assert found["boxes"]["text"]["placed"] > 0.95
 
 
 def test_the_same_seed_gives_the_same_files_for_any_jobs(corpus: Path, font: Path, tmp_path: Path):

@@ -10,6 +10,7 @@ from ocr_batch.imaging.clean import (
     binarise,
     is_reversed,
     level_background,
+    long_runs,
     remove_borders,
     remove_rules,
     sauvola_threshold,
@@ -98,6 +99,17 @@ def _with_rules(canvas, *rules):
     for rule in rules:
         canvas.rule(*rule)
     return canvas.grey < 128, text
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.integers(1, 60), st.integers(0, 50), st.integers(0, 20), st.booleans())
+def test_no_long_run_is_missed(length, before, after, vertical):
+    ink = np.zeros((5, before + length + after), np.bool_)
+    ink[2, before : before + length] = True
+    found = long_runs(ink.T if vertical else ink, length, vertical=vertical)
+    assert found.shape == (5,) and found[2]
+    # Rows with nothing in them are left out as soon as a run holds whole bytes.
+    assert length < 15 or np.flatnonzero(found).tolist() == [2]
 
 
 @pytest.mark.parametrize("thickness", [1, 3, 5])

@@ -6,7 +6,12 @@ from hypothesis.extra import numpy as hnp
 from pages import _glyph, page_of, prose
 from skimage.measure import label, regionprops
 
-from ocr_batch.layout.components import find_components, find_neighbours, typical_height
+from ocr_batch.layout.components import (
+    find_components,
+    find_neighbours,
+    find_runs,
+    typical_height,
+)
 
 
 @settings(max_examples=60, deadline=None)
@@ -24,6 +29,25 @@ def test_components_agree_with_scikit_image(ink):
         box = (found.top[number], found.left[number], found.bottom[number], found.right[number])
         assert box == region.bbox
         assert found.area[number] == region.area
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    hnp.arrays(
+        np.int32, st.tuples(st.integers(1, 9), st.integers(1, 9)), elements=st.integers(0, 3)
+    )
+)
+def test_runs_make_up_the_page_and_are_as_long_as_can_be(labels):
+    runs = find_runs(labels)
+    painted = np.zeros_like(labels)
+    for component, row, start, stop in zip(
+        runs.component, runs.row, runs.start, runs.stop, strict=True
+    ):
+        assert start < stop
+        assert start == 0 or labels[row, start - 1] != component + 1
+        assert stop == labels.shape[1] or labels[row, stop] != component + 1
+        painted[row, start:stop] = component + 1
+    assert np.array_equal(painted, labels)
 
 
 @pytest.mark.parametrize("size", [16, 24, 40, 64, 110])

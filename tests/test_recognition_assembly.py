@@ -44,7 +44,13 @@ def _read(texts=None, confidence=0.98, spaces=None, lines=None):
     edge = np.arange(len(label))
     line = PAGE.pieces.line[EDGES.start]
     keep = np.ones(len(edge), np.bool_) if lines is None else np.isin(line, lines)
-    reading = Reading(edge[keep], label[keep], np.array(spaces)[keep], line[keep])
+    reading = Reading(
+        edge[keep],
+        label[keep],
+        np.array(spaces)[keep],
+        line[keep],
+        np.zeros(int(keep.sum()), np.float32),
+    )
     return assemble(PAGE, Scored(EDGES, table), reading, LAYOUT.block, READY.to_stored, SIZE)
 
 
@@ -111,7 +117,13 @@ def test_blocks_are_kept_apart():
     label = np.zeros(len(edges), np.int64)
     table = np.full((len(edges), len(CLASSES)), -0.01, np.float32)
     line = page.pieces.line[edges.start]
-    reading = Reading(np.arange(len(edges)), label, np.zeros(len(edges), np.bool_), line)
+    reading = Reading(
+        np.arange(len(edges)),
+        label,
+        np.zeros(len(edges), np.bool_),
+        line,
+        np.zeros(len(edges), np.float32),
+    )
     blocks = assemble(
         page, Scored(edges, table), reading, layout.block, ready.to_stored, (700, 800)
     )

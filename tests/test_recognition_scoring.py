@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from pages import glyph_models, page_of, prose, segmented
@@ -6,10 +8,12 @@ from ocr_batch.recognition.charset import CLASSES
 from ocr_batch.recognition.scoring import (
     atom_quality,
     line_quality,
+    score_changed,
     score_parts,
     score_whole,
 )
 from ocr_batch.segmentation.lattice import whole_edges
+from ocr_batch.segmentation.page import segment
 
 
 class Fixed:
@@ -42,6 +46,21 @@ def test_every_atom_is_scored_in_one_batch_over_all_pages():
         edges = whole_edges(page.pieces)
         assert np.array_equal(result.edges.start, edges.start)
         assert result.log_probabilities.shape == (len(edges), len(CLASSES))
+
+
+def test_lines_that_changed_are_scored_anew_and_the_others_keep_their_scores():
+    ready, layout, before = segmented(page_of(list(prose(3, 6)), 44).grey)
+    changed = np.arange(len(layout.lines)) == 1
+    lines = replace(layout.lines, x_height=layout.lines.x_height * np.where(changed, 1.3, 1.0))
+    page = segment(ready.grey, layout.components, lines)
+    classifier = glyph_models().classifier
+    counting = Fixed("a", 0.9)
+    score_changed(page, before, score_whole([before], classifier)[0], changed, counting)
+    assert counting.calls == [int((page.pieces.line[whole_edges(page.pieces).start] == 1).sum())]
+    found = score_changed(page, before, score_whole([before], classifier)[0], changed, classifier)
+    expected = score_whole([page], classifier)[0]
+    assert np.array_equal(found.edges.box, expected.edges.box)
+    np.testing.assert_allclose(found.log_probabilities, expected.log_probabilities, atol=1e-5)
 
 
 def test_pages_score_the_same_alone_and_together():

@@ -60,3 +60,24 @@ def test_every_component_of_a_line_has_one_atom(seed, share):
     assert np.array_equal(atoms.line[atoms.atom_of[inside]], lines.line_of[inside])
     assert (np.diff(atoms.line) >= 0).all()
     assert len(atoms.atom_of) == len(components)
+
+
+def _joined(text):
+    """A word whose letters a bar at their feet makes one component, and what is apart from it."""
+    canvas = Canvas(600, 200)
+    left, _, right, _ = canvas.text(80, 120, text, 44)
+    canvas.rule(left, 116, right, 120)
+    return _atoms(canvas.grey)
+
+
+@pytest.mark.parametrize("text", ["hid", "kind", "tribal", "dij"])
+def test_a_dot_between_ascenders_belongs_to_the_letters_that_touch(text):
+    components, _, atoms = _joined(text)
+    assert len(components) > 1
+    assert len(atoms.line) == 1
+
+
+@pytest.mark.parametrize("text", ["d't", "d\u201dl"])
+def test_other_marks_between_ascenders_stay_apart(text):
+    components, _, atoms = _joined(text)
+    assert len(atoms.line) == len(components) > 1

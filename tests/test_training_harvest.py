@@ -9,12 +9,12 @@ import pytest
 from cli_tools import run, save, text_image
 from PIL import Image
 
+from ocr_batch.alignment.pairs import PagePair, find_pairs
 from ocr_batch.datasets.harvested import read_harvest
 from ocr_batch.errors import BundleError, InputError, TrainingError, UsageError
 from ocr_batch.recognition.charset import CLASSES, N_CHARACTERS
 from ocr_batch.training.contact import contact_path, contact_sheet
 from ocr_batch.training.harvest import HarvestOptions, harvest_pages
-from ocr_batch.training.pairs import PagePair, find_pairs
 
 LINES = ("The quick brown fox jumps", "over the lazy dog, and then", "it rests for 25 minutes.")
 OTHER = ("Many a letter was written", "in the year 1907, they say,", "and few of them were kept.")

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from ocr_batch.document import Page
 from ocr_batch.output.writers import WRITERS, Style
 
 if TYPE_CHECKING:
-    from ocr_batch.batch.pipeline import Models, ReadOptions
+    from ocr_batch.batch.pipeline import Models, ReadOptions, StageTimer
     from ocr_batch.imaging.load import Sheet
 
 __all__ = ["PageJob", "RenderJob", "Rendered", "render"]
@@ -18,12 +19,17 @@ __all__ = ["PageJob", "RenderJob", "Rendered", "render"]
 
 @dataclass(frozen=True)
 class Rendered:
-    """A page as the text of its files, by suffix, and its figures for the summary."""
+    """A page as the text of its files, by suffix, and its figures for the summary.
+
+    `seconds` is the time by stage since the page before; pages that are read together have theirs
+    with the first of them.
+    """
 
     files: tuple[tuple[str, str], ...]
     characters: int
     words: int
     confidence: float
+    seconds: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def empty(self) -> bool:
@@ -52,21 +58,37 @@ class PageJob:
         How pages are read.
     models : Models or None
         What `prepare` loads; given for a job that stays in this process.
+    timer : StageTimer or None
+        Gets the time by stage; made by `prepare`.
     """
 
     model: str
     backend: str
     options: ReadOptions
     models: Models | None = field(default=None, repr=False)
+    timer: StageTimer | None = field(default=None, repr=False)
 
     def prepare(self) -> None:
         """Load the models, and keep OpenCV to the one core that a reading process has."""
         import cv2
 
-        from ocr_batch.batch.pipeline import load_models
+        from ocr_batch.batch.pipeline import StageTimer, load_models
 
         cv2.setNumThreads(1)
-        self.models = load_models(self.model, backend=self.backend)
+        self.timer = StageTimer()
+        with self.stage("models"):
+            self.models = load_models(self.model, backend=self.backend)
+
+    def stage(self, name: str) -> AbstractContextManager[None]:
+        """Return a context whose time counts for a stage."""
+        return self.timer.stage(name) if self.timer else nullcontext()
+
+    def spent(self) -> Mapping[str, float]:
+        """Return the seconds by stage since this was last asked."""
+        if self.timer is None:
+            return {}
+        seconds, self.timer.seconds = self.timer.seconds, {}
+        return seconds
 
     def count_pages(self, source: str) -> int:
         """Return the number of pages of a file."""
@@ -78,7 +100,8 @@ class PageJob:
         """Decode one page, counted from 1."""
         from ocr_batch.imaging.load import load_page
 
-        return load_page(source, number)
+        with self.stage("load"):
+            return load_page(source, number)
 
     def read(self, sheets: Sequence[Sheet]) -> list[Page]:
         """Read pages together."""
@@ -86,7 +109,7 @@ class PageJob:
 
         if self.models is None:
             raise RuntimeError("the job was not prepared")
-        return read_sheets(sheets, self.models, self.options)
+        return read_sheets(sheets, self.models, self.options, self.timer)
 
 
 @dataclass(frozen=True)
@@ -111,4 +134,7 @@ class RenderJob:
 
     def read(self, sheets: Sequence[Sheet]) -> list[Rendered]:
         """Read pages together and render each."""
-        return [render(page, self.formats, self.style) for page in self.pages.read(sheets)]
+        pages = self.pages.read(sheets)
+        with self.pages.stage("format"):
+            rendered = [render(page, self.formats, self.style) for page in pages]
+        return [replace(rendered[0], seconds=self.pages.spent()), *rendered[1:]]

@@ -20,15 +20,19 @@ from ocr_batch.recognition.assembly import assemble
 from ocr_batch.recognition.bundle import check_purpose, find_bundle, load_card
 from ocr_batch.recognition.charset import CLASSES
 from ocr_batch.recognition.classifier import Classifier, load_classifier
+from ocr_batch.recognition.confidence import Confidence, ConfidenceModel
 from ocr_batch.recognition.decoder import DecoderOptions, Reading, decode, make_candidates
 from ocr_batch.recognition.language import LanguageModel
+from ocr_batch.recognition.quotes import close_quotes
 from ocr_batch.recognition.scoring import (
     Scored,
     atom_quality,
+    score_changed,
     score_parts,
     score_whole,
 )
-from ocr_batch.recognition.spaces import SpaceModel, gap_features
+from ocr_batch.recognition.spaces import SpaceModel, space_odds
+from ocr_batch.recognition.word_features import word_features
 from ocr_batch.segmentation.page import Segmented, segment
 
 __all__ = [
@@ -38,13 +42,13 @@ __all__ = [
     "StageTimer",
     "load_models",
     "read_sheets",
+    "trace_prepared",
     "trace_sheet",
 ]
 
 # A page whose atoms look less like characters than this may stand on its side or head.
 _DOUBTFUL_PAGE = 0.7
 _CLEARLY_BETTER = 0.1
-_NO_SPACE = -30.0
 
 
 @dataclass(frozen=True)
@@ -75,11 +79,14 @@ class Models:
     classifier : Classifier
     language : LanguageModel
     spaces : SpaceModel
+    confidence : ConfidenceModel or None
+        None: a character's confidence is the classifier's, a word's the product of these.
     """
 
     classifier: Classifier
     language: LanguageModel
     spaces: SpaceModel
+    confidence: ConfidenceModel | None = None
 
 
 class StageTimer:
@@ -152,10 +159,12 @@ def load_models(model: str | Path = "english", *, backend: str = "auto") -> Mode
     """
     folder = find_bundle(model)
     check_purpose(folder, load_card(folder), pages=True)
+    confidence = folder / "confidence.npz"
     return Models(
         load_classifier(folder, backend, classes=CLASSES),
         LanguageModel.load(folder / "language.npz"),
         SpaceModel.load(folder / "spaces.npz"),
+        ConfidenceModel.load(confidence) if confidence.exists() else None,
     )
 
 
@@ -198,6 +207,7 @@ def read_sheets(
                     draft.layout.block,
                     draft.prepared.to_stored,
                     sheet.stored_size,
+                    _confidence(draft.page, scores, reading, models),
                 ),
                 sheet.stored_size[0],
                 sheet.stored_size[1],
@@ -208,6 +218,19 @@ def read_sheets(
             )
             for sheet, draft, scores, reading in zip(sheets, drafts, scored, readings, strict=True)
         ]
+
+
+def _confidence(
+    page: Segmented, scored: Scored, reading: Reading, models: Models
+) -> Confidence | None:
+    """Return how sure the words and characters of a page are; None without a model of that."""
+    if models.confidence is None:
+        return None
+    # Page by page: a sum over the rows of many pages might be taken in another order.
+    return Confidence(
+        models.confidence.words(word_features(page, scored, reading, models.language)),
+        models.confidence.characters(scored.log_probabilities[reading.edge], reading.label),
+    )
 
 
 def trace_sheet(sheet: Sheet, models: Models, options: ReadOptions | None = None) -> ReadTrace:
@@ -228,6 +251,46 @@ def trace_sheet(sheet: Sheet, models: Models, options: ReadOptions | None = None
     """
     drafts, scored, readings = _read([sheet], models, options or ReadOptions(), StageTimer())
     return ReadTrace(drafts[0].prepared, drafts[0].layout, drafts[0].page, scored[0], readings[0])
+
+
+def trace_prepared(
+    prepared: Prepared,
+    models: Models,
+    options: ReadOptions | None = None,
+    *,
+    figures: bool = True,
+) -> ReadTrace:
+    """Read a page that is prepared already, for finding what its preparation or layout lost.
+
+    Parameters
+    ----------
+    prepared : Prepared
+        Upright; it is not turned.
+    models : Models
+        From `load_models`.
+    options : ReadOptions, optional
+        Only its decoder counts.
+    figures : bool
+        Whether pictures and borders are taken out, as in reading.
+
+    Returns
+    -------
+    ReadTrace
+    """
+    timer = StageTimer()
+    layout = analyse(
+        prepared.ink,
+        prepared.rules,
+        prepared.components,
+        prepared.x_height or 20.0,
+        figures=figures,
+    )
+    page = segment(prepared.grey, layout.components, layout.lines)
+    draft = _Draft(prepared, layout, page, score_whole([page], models.classifier)[0])
+    draft = _rescale(draft, models, timer)
+    scored = score_parts([draft.page], [draft.scored], models.classifier)[0]
+    reading = _decode([draft.page], [scored], models, options or ReadOptions())[0]
+    return ReadTrace(draft.prepared, draft.layout, draft.page, scored, reading)
 
 
 def _read(
@@ -309,7 +372,8 @@ def _rescale(draft: _Draft, models: Models, timer: StageTimer) -> _Draft:
     with timer.stage("segment"):
         page = segment(grey, layout.components, lines)
     with timer.stage("classify"):
-        scored = score_whole([page], models.classifier)[0]
+        changed = heights != layout.lines.x_height
+        scored = score_changed(page, draft.page, draft.scored, changed, models.classifier)
     return _Draft(draft.prepared, replace(layout, lines=lines), page, scored)
 
 
@@ -323,11 +387,8 @@ def _decode(
     first_piece = np.cumsum([0] + [len(page.pieces) for page in pages])
     first_edge = np.cumsum([0] + [len(scores.edges) for scores in scored])
     first_line = np.cumsum([0] + [len(page.strips.lines) for page in pages])
-    odds = np.full(int(first_piece[-1]), _NO_SPACE, np.float32)
     starts, stops = [], []
     for number, page in enumerate(pages):
-        features, piece = gap_features(page.pieces)
-        odds[first_piece[number] + piece] = models.spaces.log_odds(features)
         bounds = np.searchsorted(page.pieces.line, np.arange(len(page.strips.lines) + 1))
         starts.append(bounds[:-1] + first_piece[number])
         stops.append(bounds[1:] + first_piece[number])
@@ -337,26 +398,27 @@ def _decode(
         np.concatenate([scores.edges.atoms for scores in scored]),
         np.concatenate([scores.log_probabilities for scores in scored]),
         options.decoder,
+        np.concatenate([page.cell_odds(s.edges) for page, s in zip(pages, scored, strict=True)]),
     )
     reading = decode(
         candidates,
         np.concatenate(starts),
         np.concatenate(stops),
-        odds,
+        np.concatenate([space_odds(page, models.spaces) for page in pages]),
         models.language,
         options.decoder,
     )
     result = []
     for number in range(len(pages)):
         own = (reading.line >= first_line[number]) & (reading.line < first_line[number + 1])
-        result.append(
-            Reading(
-                reading.edge[own] - first_edge[number],
-                reading.label[own],
-                reading.space[own],
-                reading.line[own] - first_line[number],
-            )
+        part = Reading(
+            reading.edge[own] - first_edge[number],
+            reading.label[own],
+            reading.space[own],
+            reading.line[own] - first_line[number],
+            reading.gap[own],
         )
+        result.append(close_quotes(part))
     return result
 
 

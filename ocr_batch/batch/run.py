@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from ocr_batch.batch.job import Rendered
 from ocr_batch.batch.local import DEFAULT_TIMEOUT, run_processes
@@ -43,12 +43,15 @@ class Totals:
         Pages with text, without text, and not read.
     undecodable : int
         Those of the failed pages that are no images, or damaged ones.
+    seconds : mapping of str to float
+        Time by stage, summed over all processes; that of pages that failed is left out.
     """
 
     read: int
     empty: int
     failed: int
     undecodable: int
+    seconds: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def pages(self) -> int:
@@ -104,6 +107,7 @@ def read_all(
         When the models can not be loaded.
     """
     counts: Counter[str] = Counter()
+    seconds: dict[str, float] = {}
     undecodable = 0
     total = len(sources)
     events = run_processes(sources, job, jobs=jobs, timeout=timeout, in_order=sink.in_order)
@@ -115,7 +119,9 @@ def read_all(
                 watch(Step(total))
                 continue
             row = sink.finished(event)
+            for stage, spent in (event.value.seconds if event.value else {}).items():
+                seconds[stage] = seconds.get(stage, 0.0) + spent
             counts[row.status] += 1
             undecodable += isinstance(event.error, ImageError | InputError)
             watch(Step(total, row))
-    return Totals(counts["read"], counts["empty"], counts["failed"], undecodable)
+    return Totals(counts["read"], counts["empty"], counts["failed"], undecodable, seconds)

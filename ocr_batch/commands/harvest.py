@@ -134,9 +134,9 @@ def _closing_lines(summary: HarvestSummary, without: int, output: Path) -> list[
 
 def run(args: argparse.Namespace) -> int:
     """Harvest and return the exit code."""
+    from ocr_batch.alignment.pairs import find_pairs
     from ocr_batch.batch.local import DEFAULT_TIMEOUT
     from ocr_batch.training.harvest import HarvestOptions, harvest_pages
-    from ocr_batch.training.pairs import find_pairs
 
     pairs, without = find_pairs(args.pages, args.truth)
     options = HarvestOptions(

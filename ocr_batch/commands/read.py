@@ -124,6 +124,11 @@ def add(commands: Commands) -> None:
         help="what runs the classifier (default: auto, what the machine has)",
     )
     running.add_argument(
+        "--profile",
+        action="store_true",
+        help="print the time that each stage took at the end, summed over all processes",
+    )
+    running.add_argument(
         "--quiet", action="store_true", help="print no progress, failures or summary line"
     )
 
@@ -178,6 +183,17 @@ def _closing_line(totals: Totals, output: str) -> str:
     return f"{pages}: {', '.join(parts)}{where}."
 
 
+def _profile(totals: Totals) -> str:
+    """Return the table of stages."""
+    total = sum(totals.seconds.values())
+    pages = max(1, totals.read + totals.empty)
+    lines = [f"{'stage':<10}{'seconds':>10}{'ms a page':>11}{'share':>8}"]
+    for stage, spent in [*totals.seconds.items(), ("all", total)]:
+        share = spent / total if total else 0.0
+        lines.append(f"{stage:<10}{spent:>10.2f}{1000 * spent / pages:>11.1f}{share:>8.1%}")
+    return "\n".join(lines)
+
+
 def run(args: argparse.Namespace) -> int:
     """Read the pages and return the exit code."""
     from ocr_batch.batch.inputs import find_inputs
@@ -222,4 +238,6 @@ def run(args: argparse.Namespace) -> int:
         )
     if not args.quiet:
         say(_closing_line(totals, args.output))
+    if args.profile:
+        say(_profile(totals))
     return totals.exit_code

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import re
-import unicodedata
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -11,70 +9,20 @@ from typing import NamedTuple
 
 from rapidfuzz.distance import Levenshtein
 
+from ocr_batch.alignment.folding import WILDCARD, normalise
+
 __all__ = [
     "LONGEST_RUN",
-    "WILDCARD",
     "Confusion",
     "PageScore",
     "Totals",
     "confusions",
-    "normalise",
     "score_page",
     "summarise",
 ]
 
-#: In the truth: a character that could not be typed. It agrees with any one character, or none.
-WILDCARD = "~"
 #: Errors side by side that are longer than this are lost or misplaced text, no confusion.
 LONGEST_RUN = 8
-
-_LOOKALIKES = {
-    # Single quotation marks, grave and acute accent, prime.
-    "'": "\u2018\u2019\u201a\u201b\u0060\u00b4\u2032",
-    # Double quotation marks, double prime.
-    '"': "\u201c\u201d\u201e\u201f\u2033",
-    # Dashes from hyphen to horizontal bar, minus.
-    "-": "\u2010\u2011\u2012\u2013\u2014\u2015\u2212",
-    # Bullets and middle dot.
-    "*": "\u2022\u00b7\u2219\u25cf",
-    # Long s.
-    "s": "\u017f",
-    # Soft hyphen, byte order mark.
-    "": "\u00ad\ufeff",
-}
-_PLAIN = {ord(mark): plain for plain, marks in _LOOKALIKES.items() for mark in marks}
-_BROKEN_WORD = re.compile(r"(?P<head>\w)-[ \t]*\r?\n\s*(?P<tail>\w)")
-_LEADERS = re.compile(r"(?P<mark>[._-])(?:\s?(?P=mark)){2,}")
-
-
-def normalise(text: str) -> str:
-    r"""Return a text without the differences that are no errors of reading.
-
-    Curly quotes, dashes and bullets become plain; compatibility forms (ligatures, fractions, wide
-    letters) become what they stand for; a word broken over two lines is joined; three or more
-    dots, hyphens or underscores, with or without single spaces between, become three; white space
-    becomes single spaces.
-
-    Parameters
-    ----------
-    text : str
-        With its line ends, which tell a broken word from a compound.
-
-    Returns
-    -------
-    str
-        One line without spaces at its ends.
-
-    Examples
-    --------
-    >>> normalise("the \ufb01rst exam-\nple . . . . . 7")
-    'the first example ... 7'
-    """
-    # Plain both before and after: NFKC takes an acute accent apart, and makes new dashes.
-    text = unicodedata.normalize("NFKC", text.translate(_PLAIN)).translate(_PLAIN)
-    text = _BROKEN_WORD.sub(r"\g<head>\g<tail>", text)
-    text = _LEADERS.sub(lambda found: 3 * found["mark"], text)
-    return " ".join(text.split())
 
 
 @dataclass(frozen=True)
@@ -140,14 +88,14 @@ def _prepare(truth: str, output: str, ignore_case: bool) -> tuple[str, str]:
     return normalise(truth), normalise(output)
 
 
-class _Edit(NamedTuple):
+class Edit(NamedTuple):
     """One error: a span of the truth and the span of the output in its place, 0 or 1 long."""
 
     truth: tuple[int, int]
     output: tuple[int, int]
 
 
-def _edits(truth: str, output: str) -> Iterator[_Edit]:
+def edits(truth: str, output: str) -> Iterator[Edit]:
     """Yield the errors from left to right; what stands for a wildcard is none."""
     for operation in Levenshtein.editops(truth, output):
         here, there = operation.src_pos, operation.dest_pos
@@ -155,7 +103,7 @@ def _edits(truth: str, output: str) -> Iterator[_Edit]:
         gives = operation.tag != "delete"
         if takes and truth[here] == WILDCARD:
             continue
-        yield _Edit((here, here + takes), (there, there + gives))
+        yield Edit((here, here + takes), (there, there + gives))
 
 
 def score_page(truth: str, output: str, *, ignore_case: bool = False) -> PageScore:
@@ -178,7 +126,7 @@ def score_page(truth: str, output: str, *, ignore_case: bool = False) -> PageSco
     """
     truth, output = _prepare(truth, output, ignore_case)
     if WILDCARD in truth:
-        char_errors = sum(1 for _ in _edits(truth, output))
+        char_errors = sum(1 for _ in edits(truth, output))
     else:
         char_errors = Levenshtein.distance(truth, output)
     right, found = truth.split(), output.split()
@@ -261,11 +209,11 @@ def confusions(
     Counter({Confusion(truth='rn', output='m'): 2})
     """
     truth, output = _prepare(truth, output, ignore_case)
-    runs: list[_Edit] = []
-    for edit in _edits(truth, output):
+    runs: list[Edit] = []
+    for edit in edits(truth, output):
         last = runs[-1] if runs else None
         if last and last.truth[1] == edit.truth[0] and last.output[1] == edit.output[0]:
-            runs[-1] = _Edit((last.truth[0], edit.truth[1]), (last.output[0], edit.output[1]))
+            runs[-1] = Edit((last.truth[0], edit.truth[1]), (last.output[0], edit.output[1]))
         else:
             runs.append(edit)
     found = (Confusion(truth[slice(*run.truth)], output[slice(*run.output)]) for run in runs)

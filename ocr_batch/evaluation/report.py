@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,7 +18,15 @@ from ocr_batch.evaluation.metrics import (
     summarise,
 )
 
-__all__ = ["EvaluatedPage", "Evaluation", "evaluate_folders", "format_evaluation", "to_json"]
+__all__ = [
+    "EvaluatedPage",
+    "Evaluation",
+    "evaluate_folders",
+    "format_evaluation",
+    "page_name",
+    "pair_texts",
+    "to_json",
+]
 
 _SUFFIX = ".txt"
 #: Truth is often called PAGE.gt.txt, to lie beside the output.
@@ -119,6 +127,37 @@ def _pair(truths: Iterable[Path], outputs: set[Path]) -> dict[Path, Path | None]
     }
 
 
+def pair_texts(out: Path, truth: Path) -> tuple[dict[Path, Path | None], int]:
+    """Find the texts of a folder that belong to the truth.
+
+    Parameters
+    ----------
+    out, truth : Path
+        As for `evaluate_folders`.
+
+    Returns
+    -------
+    pairs : dict of Path to Path or None
+        The output of each truth, both relative to their folders, sorted.
+    without_truth : int
+        Outputs that no truth belongs to.
+
+    Raises
+    ------
+    InputError
+        When a folder is not there, or there is no truth.
+    """
+    truths = _texts(truth, "the truth, one .txt file a page")
+    if not truths:
+        raise InputError(
+            f"There is no truth in {truth}. Put a .txt file there for each page, "
+            "named as the page's image."
+        )
+    outputs = set(_texts(out, "the texts, as ocr-batch read wrote them"))
+    pairs = _pair(truths, outputs)
+    return pairs, len(outputs.difference(pairs.values()))
+
+
 def evaluate_folders(
     out: Path,
     truth: Path,
@@ -150,21 +189,14 @@ def evaluate_folders(
     InputError
         When a folder is not there, there is no truth, or a file can not be read.
     """
-    truths = _texts(truth, "the truth, one .txt file a page")
-    if not truths:
-        raise InputError(
-            f"There is no truth in {truth}. Put a .txt file there for each page, "
-            "named as the page's image."
-        )
-    outputs = set(_texts(out, "the texts, as ocr-batch read wrote them"))
-    pairs = _pair(truths, outputs)
+    pairs, without_truth = pair_texts(out, truth)
     pages: list[EvaluatedPage] = []
     counts: Counter[Confusion] = Counter()
     for done, (path, found) in enumerate(pairs.items(), start=1):
         right = _read(truth / path)
         text = "" if found is None else _read(out / found)
         score = score_page(right, text, ignore_case=ignore_case)
-        pages.append(EvaluatedPage(_name(path), score, missing=found is None))
+        pages.append(EvaluatedPage(page_name(path), score, missing=found is None))
         if score.char_errors:
             counts += confusions(right, text, ignore_case=ignore_case)
         watch(done, len(pairs))
@@ -172,12 +204,23 @@ def evaluate_folders(
         totals=summarise([page.score for page in pages]),
         pages=tuple(pages),
         confusions=tuple(sorted(counts.items(), key=_weight)),
-        without_truth=len(outputs.difference(pairs.values())),
+        without_truth=without_truth,
         ignore_case=ignore_case,
     )
 
 
-def _name(path: Path) -> str:
+def page_name(path: Path) -> str:
+    """Return a page's name as it is printed: its path without suffix.
+
+    Parameters
+    ----------
+    path : Path
+        Of its truth, relative to the folder.
+
+    Returns
+    -------
+    str
+    """
     # Bytes of a name that are no UTF-8 could not be printed.
     return _stem(path).as_posix().encode("utf-8", "backslashreplace").decode("utf-8")
 
@@ -304,20 +347,22 @@ def _figures(score: PageScore) -> dict[str, float]:
     }
 
 
-def to_json(evaluation: Evaluation) -> str:
+def to_json(evaluation: Evaluation, more: Mapping[str, object] | None = None) -> str:
     """Return an evaluation as JSON for other programs.
 
     Parameters
     ----------
     evaluation : Evaluation
         The figures.
+    more : mapping, optional
+        What else was compared, by name.
 
     Returns
     -------
     str
         An object with `totals` (the counts and rates, `medianCER`, `p90CER`, `pages`),
         `ignore_case`, `missing`, `without_truth`, `pages` (a list: `page`, `missing`, counts and
-        rates) and `confusions` (a list: `truth`, `output`, `count`).
+        rates) and `confusions` (a list: `truth`, `output`, `count`), and `more`.
     """
     totals = evaluation.totals
     content = {
@@ -338,5 +383,6 @@ def to_json(evaluation: Evaluation) -> str:
             {"truth": pair.truth, "output": pair.output, "count": count}
             for pair, count in evaluation.confusions
         ],
+        **(more or {}),
     }
     return json.dumps(content, ensure_ascii=False, indent=2) + "\n"

@@ -3,12 +3,38 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Components", "Neighbours", "find_components", "find_neighbours", "typical_height"]
+__all__ = [
+    "Components",
+    "Neighbours",
+    "Runs",
+    "find_components",
+    "find_neighbours",
+    "find_runs",
+    "typical_height",
+]
+
+
+@dataclass(frozen=True)
+class Runs:
+    """Unbroken stretches of one component along the rows of a page, in raster order.
+
+    Attributes
+    ----------
+    component : ndarray of int32, shape (R,)
+    row, start, stop : ndarray of int64, shape (R,)
+        First and past-the-last column.
+    """
+
+    component: NDArray[np.int32]
+    row: NDArray[np.int64]
+    start: NDArray[np.int64]
+    stop: NDArray[np.int64]
 
 
 @dataclass(frozen=True)
@@ -43,6 +69,11 @@ class Components:
         """First row below each box."""
         return self.top + self.height
 
+    @cached_property
+    def runs(self) -> Runs:
+        """The components' runs along the rows."""
+        return find_runs(self.labels)
+
 
 @dataclass(frozen=True)
 class Neighbours:
@@ -73,11 +104,56 @@ def find_components(ink: NDArray[np.bool_]) -> Components:
     -------
     Components
     """
-    _, labels, stats, _ = cv2.connectedComponentsWithStats(
-        ink.view(np.uint8), connectivity=8, ltype=cv2.CV_32S
-    )
-    left, top, width, height, area = (np.ascontiguousarray(column) for column in stats[1:].T)
-    return Components(np.asarray(labels, np.int32), left, top, width, height, area)
+    number, labels = cv2.connectedComponents(ink.view(np.uint8), connectivity=8, ltype=cv2.CV_32S)
+    # Boxes and areas come from the runs: OpenCV visits every pixel for them, paper included.
+    # Neighbouring pixels of ink are of one component, so the ink tells where runs end.
+    runs = _runs(np.asarray(labels, np.int32), ink)
+    count = number - 1
+    left = np.full(count, ink.shape[1], np.int64)
+    right = np.zeros(count, np.int64)
+    np.minimum.at(left, runs.component, runs.start)
+    np.maximum.at(right, runs.component, runs.stop)
+    # Runs come row by row, and of several values that are assigned to one place the last stays.
+    top, bottom = np.zeros(count, np.int64), np.zeros(count, np.int64)
+    top[runs.component[::-1]] = runs.row[::-1]
+    bottom[runs.component] = runs.row + 1
+    area = np.bincount(runs.component, runs.stop - runs.start, count)
+    sizes = (one.astype(np.int32) for one in (left, top, right - left, bottom - top, area))
+    found = Components(np.asarray(labels, np.int32), *sizes)
+    # As `cached_property` would keep them.
+    found.__dict__["runs"] = runs
+    return found
+
+
+def find_runs(labels: NDArray[np.int32]) -> Runs:
+    """Find the runs of equal labels along the rows of a page.
+
+    Parameters
+    ----------
+    labels : ndarray of int32, shape (H, W)
+        0 is paper; component k has label k + 1.
+
+    Returns
+    -------
+    Runs
+    """
+    return _runs(labels, labels)
+
+
+def _runs(labels: NDArray[np.int32], marks: NDArray[np.int32] | NDArray[np.bool_]) -> Runs:
+    """Find the runs of `labels`, which end where `marks` change."""
+    width = labels.shape[1]
+    flat = marks.ravel()
+    change = np.empty(flat.size, np.bool_)
+    np.not_equal(flat[1:], flat[:-1], out=change[1:])
+    # A run ends with its row, whatever the next row begins with.
+    change[::width] = True
+    start = np.flatnonzero(change)
+    stop = np.r_[start[1:], flat.size]
+    own = labels.ravel()[start]
+    inked = own > 0
+    row, column = np.divmod(start[inked], width)
+    return Runs(own[inked] - 1, row, column, column + (stop - start)[inked])
 
 
 def typical_height(components: Components) -> float:
@@ -134,16 +210,11 @@ def find_neighbours(components: Components, body: NDArray[np.bool_], step: int =
     Neighbours
         `rows` counts pixels of the page, so it is a multiple of `step`.
     """
-    table = np.zeros(len(components) + 1, np.int32)
-    table[1:][body] = np.flatnonzero(body) + 1
-    labels = components.labels[::step]
-    position = np.flatnonzero(labels.ravel())
-    seen = table[labels.ravel()[position]]
-    position, seen = position[seen > 0], seen[seen > 0]
-    row = position // labels.shape[1]
-    change = (seen[1:] != seen[:-1]) & (row[1:] == row[:-1])
-    first = seen[:-1][change].astype(np.int64) - 1
-    second = seen[1:][change].astype(np.int64) - 1
+    runs = components.runs
+    seen = np.flatnonzero(body[runs.component] & (runs.row % step == 0))
+    number, row = runs.component[seen], runs.row[seen]
+    change = (number[1:] != number[:-1]) & (row[1:] == row[:-1])
+    first, second = number[:-1][change].astype(np.int64), number[1:][change]
     pairs, count = np.unique(first * len(components) + second, return_counts=True)
     return Neighbours(
         (pairs // max(1, len(components))).astype(np.int32),

@@ -33,14 +33,8 @@ def find_figures(ink: NDArray[np.bool_], x_height: float) -> NDArray[np.uint8]:
     ndarray of uint8, shape (h, w)
         1 where a figure is; the grid's cell is an eighth of the x-height, at least one pixel.
     """
-    cell = max(1, int(x_height / 8))
-    height, width = ink.shape
-    small = cv2.resize(
-        ink.view(np.uint8) * np.uint8(255),
-        (max(1, width // cell), max(1, height // cell)),
-        interpolation=cv2.INTER_AREA,
-    )
-    surface = (small > 76).astype(np.uint8)
+    cell = max(1, min(int(x_height / 8), *ink.shape))
+    surface = (_shrunk(ink, (ink.shape[0] // cell, ink.shape[1] // cell)) > 76).astype(np.uint8)
     unit = x_height / cell
 
     def square(size: float) -> NDArray[np.uint8]:
@@ -61,6 +55,16 @@ def find_figures(ink: NDArray[np.bool_], x_height: float) -> NDArray[np.uint8]:
     return np.asarray(cv2.dilate(figure, square(_GROW)), np.uint8)
 
 
+def _shrunk(ink: NDArray[np.bool_], shape: tuple[int, int]) -> NDArray[np.uint8]:
+    """Return the share of ink in each cell of a grid, of 255."""
+    cell = max(1, ink.shape[0] // shape[0])
+    # Whole cells: OpenCV is several times quicker at these, and the rest is less than a cell.
+    whole = ink[: cell * shape[0], : cell * shape[1]]
+    size = (shape[1], shape[0])
+    small = cv2.resize(whole.view(np.uint8) * np.uint8(255), size, interpolation=cv2.INTER_AREA)
+    return np.asarray(small, np.uint8)
+
+
 def coarse_area(
     ink: NDArray[np.bool_], x_height: float, shape: tuple[int, int]
 ) -> NDArray[np.uint8]:
@@ -79,8 +83,7 @@ def coarse_area(
     -------
     ndarray of uint8, shape (h, w)
     """
-    size = (shape[1], shape[0])
-    small = cv2.resize(ink.view(np.uint8) * np.uint8(255), size, interpolation=cv2.INTER_AREA)
+    small = _shrunk(ink, shape)
     unit = x_height * shape[0] / ink.shape[0]
     side = max(3, round(_GROW_BORDER * unit) | 1)
     kernel = cv2.getStructuringElement(cv2.MORPH_RECT, (side, side))

@@ -136,29 +136,36 @@ def _merge(strips: list[NDArray[np.float64]], x_height: float) -> NDArray[np.flo
 
 def _strips(white: NDArray[np.bool_], tall: int, wide: int) -> list[tuple[int, int, int, int]]:
     """Cut white areas into straight strips, the tallest first: left, top, right, bottom."""
-    rest = white.copy()
-    place = np.arange(1, len(rest) + 1)[:, None]
+    # Columns of the page as rows here, so that each lies in one piece in memory.
+    rest = np.ascontiguousarray(white.T)
+    longest, end = _longest_runs(rest)
     strips: list[tuple[int, int, int, int]] = []
     while len(strips) < _MOST_STRIPS:
-        # The longest unbroken run of each column, by counting up from the last break.
-        breaks = np.maximum.accumulate(np.where(rest, 0, place), axis=0)
-        run = np.where(rest, place - breaks, 0)
-        longest = run.max(axis=0)
         best = int(longest.argmax())
         if longest[best] < tall:
             break
-        bottom = int(run[:, best].argmax()) + 1
+        bottom = int(end[best])
         top = bottom - int(longest[best])
-        full = rest[top:bottom].mean(axis=0) > 0.95
+        least = 0.95 * (bottom - top)
         left, right = best, best + 1
-        while left > 0 and full[left - 1]:
+        while left > 0 and np.count_nonzero(rest[left - 1, top:bottom]) > least:
             left -= 1
-        while right < len(full) and full[right]:
+        while right < len(rest) and np.count_nonzero(rest[right, top:bottom]) > least:
             right += 1
         if right - left >= wide:
             strips.append((left, top, right, bottom))
-        rest[top:bottom, left:right] = False
+        rest[left:right, top:bottom] = False
+        longest[left:right], end[left:right] = _longest_runs(rest[left:right])
     return strips
+
+
+def _longest_runs(white: NDArray[np.bool_]) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
+    """Return the length of the first longest run of each row, and where it ends."""
+    place = np.arange(1, white.shape[1] + 1, dtype=np.int32)
+    # By counting up from the last break.
+    run = place - np.maximum.accumulate(np.where(white, np.int32(0), place), axis=1)
+    end = run.argmax(axis=1)
+    return run[np.arange(len(run)), end], end + 1
 
 
 def _split_strip(

@@ -6,11 +6,10 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse import coo_matrix
-from scipy.sparse.csgraph import connected_components
 
 from ocr_batch.layout.components import Components, Neighbours
 from ocr_batch.layout.fitting import fit_baselines, fit_x_heights
+from ocr_batch.layout.groups import connected_groups
 
 __all__ = ["Lines", "baseline_at", "find_lines", "find_phrases", "link_neighbours"]
 
@@ -77,11 +76,6 @@ def baseline_at(
     return np.asarray(c[:, 0] + c[:, 1] * local + c[:, 2] * local * local, np.float64)
 
 
-def _groups(count: int, first: NDArray[np.int32], second: NDArray[np.int32]) -> NDArray[np.int32]:
-    graph = coo_matrix((np.ones(len(first), np.int8), (first, second)), shape=(count, count))
-    return np.asarray(connected_components(graph, directed=False)[1], np.int32)
-
-
 def link_neighbours(
     components: Components, neighbours: Neighbours, x_height: float
 ) -> tuple[NDArray[np.bool_], NDArray[np.float64]]:
@@ -141,7 +135,7 @@ def find_phrases(
         x_height,
     )
     near = level & (gap < word_gap * np.minimum(size, 2.5 * x_height))
-    group = _groups(len(components), neighbours.first[near], neighbours.second[near])
+    group = connected_groups(len(components), neighbours.first[near], neighbours.second[near])
     number, boxes = _boxes_of(components, np.where(body, group, -1))
     # Touching letters are one component; its width tells how many.
     letters = np.maximum(1, np.round(components.width / (1.1 * x_height)))[number >= 0]
@@ -218,11 +212,11 @@ def find_lines(
     )
     linked = level & ~_crosses(components, neighbours, gutters)
     near = linked & (gap < 2 * _WORD_GAP * x_height)
-    group = _groups(len(components), a[near], b[near])
+    group = connected_groups(len(components), a[near], b[near])
     # Across a wide gap words are joined, but not a lone mark in the margin to a line.
     size = np.bincount(group, minlength=int(group.max(initial=0)) + 1)[group]
     linked &= near | (similar & (size[a] > 1) & (size[b] > 1))
-    group = _groups(len(components), a[linked], b[linked])
+    group = connected_groups(len(components), a[linked], b[linked])
     line_of, box = _boxes_of(components, np.where(body, group, -1))
     if len(box) > _MOST_GROUPS:
         # Text does not come in so many pieces: what is shorter than a word is dirt.
@@ -285,7 +279,7 @@ def _merge_fragments(
         right = at & ((box[:, 0] + box[:, 2]) / 2 > middle)
         level &= ~(left[:, None] & right[None, :]) & ~(right[:, None] & left[None, :])
     i, j = np.nonzero(np.triu(level, 1))
-    group = _groups(count, i.astype(np.int32), j.astype(np.int32))
+    group = connected_groups(count, i.astype(np.int32), j.astype(np.int32))
     return np.where(line_of >= 0, group[line_of], -1).astype(np.int32)
 
 

@@ -73,6 +73,8 @@ def analyse(
     rules: NDArray[np.float64],
     components: Components,
     x_height: float,
+    *,
+    figures: bool = True,
 ) -> Layout:
     """Find the lines of an upright, level page.
 
@@ -86,12 +88,16 @@ def analyse(
         Of `ink`.
     x_height : float
         The page's x-height in pixels.
+    figures : bool
+        Whether pictures, borders and broken rules are left out of the lines.
 
     Returns
     -------
     Layout
     """
-    dirt = _dirt(ink, components, x_height)
+    dirt = np.zeros(len(components), np.bool_)
+    if figures:
+        dirt = _dirt(ink, components, x_height)
     lines, gutters = _find(components, dirt, rules, x_height)
     parted = part_touching_lines(components, lines, dirt, x_height)
     if parted is not None:
@@ -121,13 +127,25 @@ def _dirt(ink: NDArray[np.bool_], components: Components, x_height: float) -> ND
     figures = find_figures(ink, x_height)
     if dirt.any():
         # Crumbs beside the scanner's border are part of it.
-        border = ink & np.r_[False, dirt][components.labels]
-        figures |= coarse_area(border, x_height, figures.shape)
+        figures |= coarse_area(_only(components, dirt), x_height, figures.shape)
     return (
         dirt
         | inside(components, figures, components.labels.shape)
         | _broken_rules(components, x_height)
     )
+
+
+def _only(components: Components, chosen: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Return the ink of a few components, (H, W) bool."""
+    ink = np.zeros(components.labels.shape, np.bool_)
+    right, bottom = components.right, components.bottom
+    for number in np.flatnonzero(chosen):
+        box = (
+            slice(components.top[number], bottom[number]),
+            slice(components.left[number], right[number]),
+        )
+        ink[box] |= components.labels[box] == number + 1
+    return ink
 
 
 def _broken_rules(components: Components, x_height: float) -> NDArray[np.bool_]:

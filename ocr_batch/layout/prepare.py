@@ -8,7 +8,13 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from ocr_batch.imaging.clean import binarise, is_reversed, level_background, remove_rules
+from ocr_batch.imaging.clean import (
+    binarise,
+    is_reversed,
+    level_background,
+    long_runs,
+    remove_rules,
+)
 from ocr_batch.imaging.load import Sheet
 from ocr_batch.imaging.skew import estimate_skew, rotate, turn
 from ocr_batch.layout.components import Components, find_components, typical_height
@@ -84,13 +90,17 @@ def _resize(
 
 
 def _vertical_rules(rules: NDArray[np.bool_], x_height: float) -> NDArray[np.float64]:
+    shortest = max(3, round(5 * x_height))
+    columns = np.flatnonzero(long_runs(rules, shortest, vertical=True))
+    if not len(columns) or not rules.any():
+        return np.zeros((0, 4))
+    first, part = int(columns[0]), rules[:, columns[0] : columns[-1] + 1]
     # Opened, so that a rule across does not make one shape of both.
-    kernel = cv2.getStructuringElement(cv2.MORPH_RECT, (1, max(3, round(5 * x_height))))
-    upright = cv2.morphologyEx(rules.view(np.uint8), cv2.MORPH_OPEN, kernel)
-    _, _, stats, _ = cv2.connectedComponentsWithStats(upright, connectivity=8)
-    left, top, width, height, _ = stats[1:].T
-    tall = (height > 5 * x_height) & (width < 1.5 * x_height)
-    boxes = np.stack([left, top, left + width, top + height], axis=1)
+    kernel = cv2.getStructuringElement(cv2.MORPH_RECT, (1, shortest))
+    upright = cv2.morphologyEx(part.view(np.uint8), cv2.MORPH_OPEN, kernel)
+    found = find_components(upright.view(np.bool_))
+    tall = (found.height > 5 * x_height) & (found.width < 1.5 * x_height)
+    boxes = np.stack([found.left + first, found.top, found.right + first, found.bottom], axis=1)
     return np.asarray(boxes[tall], np.float64)
 
 
@@ -104,7 +114,8 @@ def _measure(
         if step > 1:
             size = (ink.shape[1] // step, ink.shape[0] // step)
             grey = ink.view(np.uint8) * np.uint8(255)
-            view = cv2.resize(grey, size, interpolation=cv2.INTER_AREA) > _HALF_INK
+            half = cv2.resize(grey, size, interpolation=cv2.INTER_AREA)
+            view = np.asarray(half > _HALF_INK, np.bool_)
         components = find_components(view)
         x_height = typical_height(components)
         if step == 1 or x_height >= _LEAST_AT_HALF:

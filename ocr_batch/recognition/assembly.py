@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-from itertools import groupby
+from itertools import groupby, pairwise
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ocr_batch.document import Block, Box, Character, Line, Word
 from ocr_batch.recognition.charset import CLASSES
+from ocr_batch.recognition.confidence import Confidence
 from ocr_batch.recognition.decoder import Reading
 from ocr_batch.recognition.scoring import Scored
+from ocr_batch.recognition.word_features import first_of_word
+from ocr_batch.segmentation.ink import edge_hulls, find_ink
+from ocr_batch.segmentation.lattice import Edges
 from ocr_batch.segmentation.page import Segmented
 
-__all__ = ["assemble", "stored_boxes"]
+__all__ = ["assemble", "kept_steps", "stored_boxes"]
 
 # A line whose characters are less likely than this on average is a picture or dirt.
 _LEAST_LIKELY = 0.7
@@ -25,6 +29,9 @@ _LEAST_OF_PAGE = 0.72
 _FLOOR = 0.55
 _FLOOR_SHORT = 0.85
 _LEAST_OF_PAGE_SHORT = 0.92
+_STROKE = CLASSES.index("|")
+# Letters and digits of one part, without a dot or an accent above or below.
+_SINGLE = np.array([text.isalnum() and text.isascii() and text not in "ij" for text in CLASSES])
 
 
 def stored_boxes(
@@ -60,11 +67,64 @@ def stored_boxes(
         # Edges of pixels lie half a pixel before their centres.
         corners.append(to_stored @ np.stack([page_x - 0.5, page_y - 0.5, np.ones_like(page_x)]))
     spread = np.stack(corners) + 0.5
-    low, high = np.round(spread.min(axis=0)), np.round(spread.max(axis=0))
-    limit = np.array(size, np.float64)[:, None]
+    return _whole_pixels(np.concatenate([spread.min(axis=0), spread.max(axis=0)]).T, size)
+
+
+def _whole_pixels(edges: NDArray[np.float64], size: tuple[int, int]) -> NDArray[np.int64]:
+    """Return boxes (N, 4) left, top, width, height of left, top, right, bottom."""
+    low, high = np.round(edges[:, :2]), np.round(edges[:, 2:])
+    limit = np.array(size, np.float64)
     low = np.clip(low, 0, np.maximum(limit - 1, 0))
     high = np.clip(high, low + 1, np.maximum(limit, 1))
-    return np.concatenate([low, high - low]).T.astype(np.int64)
+    return np.concatenate([low, high - low], axis=1).astype(np.int64)
+
+
+def _ink_boxes(
+    page: Segmented,
+    edges: Edges,
+    label: NDArray[np.int64],
+    to_stored: NDArray[np.float64],
+    size: tuple[int, int],
+) -> NDArray[np.int64]:
+    """Return the boxes of the ink of edges; of those that have lost theirs, as in the strip."""
+    hull = edge_hulls(find_ink(page, to_stored), edges.start, edges.stop, _SINGLE[label])
+    known = np.isfinite(hull).all(axis=1)
+    boxes = stored_boxes(page, page.pieces.line[edges.start], edges.box, to_stored, size)
+    boxes[known] = _whole_pixels(hull[known], size)
+    return boxes
+
+
+def kept_steps(scored: Scored, reading: Reading) -> NDArray[np.bool_]:
+    """Tell which characters of a page are text: lines of junk and words of strokes are left out.
+
+    Parameters
+    ----------
+    scored : Scored
+        The page's edges and their scores.
+    reading : Reading
+        Of the page's lines.
+
+    Returns
+    -------
+    ndarray of bool, shape (M,)
+    """
+    if not len(reading.edge):
+        return np.zeros(0, np.bool_)
+    likely = np.exp(scored.log_probabilities[reading.edge, reading.label])
+    # A poor page's text is less likely than a good one's, and its dirt no more so.
+    typical = float(likely.mean())
+    least = float(np.clip(_LEAST_OF_PAGE * typical, _FLOOR, _LEAST_LIKELY))
+    short = float(np.clip(_LEAST_OF_PAGE_SHORT * typical, _FLOOR_SHORT, _LEAST_LIKELY_SHORT))
+    size = np.bincount(reading.line)
+    first = np.searchsorted(reading.line, np.arange(len(size)))
+    mean = np.array(
+        [likely[at : at + n].mean() if n else 0.0 for at, n in zip(first, size, strict=True)]
+    )
+    line_kept = mean >= np.where(size <= _SHORT, short, least)
+    # What reads as upright strokes only is a rule: the side of a box, a margin line.
+    word = np.cumsum(first_of_word(reading)) - 1
+    strokes = np.bincount(word, reading.label != _STROKE) == 0
+    return np.asarray(line_kept[reading.line] & ~strokes[word], np.bool_)
 
 
 def assemble(
@@ -74,6 +134,7 @@ def assemble(
     block: NDArray[np.int64],
     to_stored: NDArray[np.float64],
     size: tuple[int, int],
+    confidence: Confidence | None = None,
 ) -> tuple[Block, ...]:
     """Build the blocks of a page.
 
@@ -89,27 +150,29 @@ def assemble(
         Block of each line.
     to_stored, size
         See `stored_boxes`.
+    confidence : Confidence, optional
+        Of words and characters; without, characters have the classifier's probabilities and words
+        their product.
 
     Returns
     -------
     tuple of Block
     """
-    likely = np.exp(scored.log_probabilities[reading.edge, reading.label])
-    boxes = stored_boxes(page, reading.line, scored.edges.box[reading.edge], to_stored, size)
-    # A poor page's text is less likely than a good one's, and its dirt no more so.
-    typical = float(likely.mean()) if len(likely) else 1.0
-    least = float(np.clip(_LEAST_OF_PAGE * typical, _FLOOR, _LEAST_LIKELY))
-    short = float(np.clip(_LEAST_OF_PAGE_SHORT * typical, _FLOOR_SHORT, _LEAST_LIKELY_SHORT))
+    likely = np.exp(scored.log_probabilities[reading.edge, reading.label]).astype(np.float64)
+    sure: NDArray[np.float64] | None = None
+    if confidence is not None:
+        likely = confidence.character
+        sure = confidence.word[np.cumsum(first_of_word(reading)) - 1]
+    edges = scored.edges.take(reading.edge)
+    boxes = _ink_boxes(page, edges, reading.label, to_stored, size)
+    kept = kept_steps(scored, reading)
     bounds = np.searchsorted(reading.line, np.arange(len(block) + 1))
     lines: list[tuple[int, Line]] = []
     for number in range(len(block)):
         first, last = int(bounds[number]), int(bounds[number + 1])
         if first == last:
             continue
-        mean = float(likely[first:last].mean())
-        if mean < (short if last - first <= _SHORT else least):
-            continue
-        words = _words(reading, likely, boxes, first, last)
+        words = _words(reading, kept, likely, sure, boxes, first, last)
         if words:
             lines.append((int(block[number]), Line(words)))
     return tuple(
@@ -120,25 +183,28 @@ def assemble(
 
 def _words(
     reading: Reading,
-    likely: NDArray[np.float32],
+    kept: NDArray[np.bool_],
+    likely: NDArray[np.float64],
+    sure: NDArray[np.float64] | None,
     boxes: NDArray[np.int64],
     first: int,
     last: int,
 ) -> tuple[Word, ...]:
     words: list[Word] = []
-    characters: list[Character] = []
-    probability = 1.0
-    for index in range(first, last):
-        if reading.space[index] and characters:
-            words.append(Word(tuple(characters), probability))
-            characters, probability = [], 1.0
-        confidence = float(likely[index])
-        probability *= confidence
-        left, top, width, height = (int(value) for value in boxes[index])
-        box = Box(left, top, width, height)
-        characters += [
-            Character(letter, box, confidence) for letter in CLASSES[reading.label[index]]
-        ]
-    words.append(Word(tuple(characters), probability))
-    # What reads as upright strokes only is a rule: the side of a box, a margin line.
-    return tuple(word for word in words if word.text.strip("|"))
+    starts = np.flatnonzero(reading.space[first + 1 : last]) + first + 1
+    for begin, end in pairwise([first, *starts.tolist(), last]):
+        if not kept[begin]:
+            continue
+        characters: list[Character] = []
+        probability = 1.0
+        for index in range(begin, end):
+            confidence = float(likely[index])
+            probability *= confidence
+            left, top, width, height = (int(value) for value in boxes[index])
+            box = Box(left, top, width, height)
+            characters += [
+                Character(letter, box, confidence) for letter in CLASSES[reading.label[index]]
+            ]
+        own = probability if sure is None else float(sure[begin])
+        words.append(Word(tuple(characters), own))
+    return tuple(words)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Front", "Pool", "merge"]
+__all__ = ["Front", "Pool", "best_scores", "merge"]
 
 
 class Pool:
@@ -86,23 +86,52 @@ def merge(parts: list[Front], beam: float, width: int) -> Front:
     state = np.concatenate([part.state for part in parts])
     score = np.concatenate([part.score for part in parts])
     number = np.concatenate([part.number for part in parts])
-    order = np.lexsort((-score, line))
-    line, state, score, number = line[order], state[order], score[order], number[order]
-    first = np.r_[True, line[1:] != line[:-1]]
-    start = np.flatnonzero(first)
-    group = np.cumsum(first) - 1
-    keep = score >= score[start][group] - beam
-    line, state, score, number = line[keep], state[keep], score[keep], number[keep]
+    best = best_scores(line - line.min(), score)
+    keep = np.flatnonzero(score >= best[line - line.min()] - beam)
+    line, state, score = line[keep], state[keep], score[keep]
+    order = _sorted_by(line - line.min(), _descending(score))
+    line, state = line[order], state[order]
     # Sorted by score within the line, the first of equal states is the best.
-    order = np.lexsort((np.arange(len(line)), state, line))
+    again = _sorted_by(line - line.min(), state.astype(np.int64))
     alike = np.r_[
         False,
-        (line[order][1:] == line[order][:-1]) & (state[order][1:] == state[order][:-1]),
+        (line[again][1:] == line[again][:-1]) & (state[again][1:] == state[again][:-1]),
     ]
-    keep = np.ones(len(line), np.bool_)
-    keep[order[alike]] = False
-    line, state, score, number = line[keep], state[keep], score[keep], number[keep]
+    distinct = np.ones(len(line), np.bool_)
+    distinct[again[alike]] = False
+    order, line, state = order[distinct], line[distinct], state[distinct]
     first = np.r_[True, line[1:] != line[:-1]]
     rank = np.arange(len(line)) - np.flatnonzero(first)[np.cumsum(first) - 1]
-    keep = rank < width
-    return Front(line[keep], state[keep], score[keep], number[keep])
+    few = rank < width
+    order = order[few]
+    return Front(line[few], state[few], score[order], number[keep[order]])
+
+
+def best_scores(group: NDArray[np.int64], score: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return the best score of each group 0..max, -inf for a group without any."""
+    best = np.full(int(group.max(initial=-1)) + 1, -np.inf, np.float32)
+    np.maximum.at(best, group, score)
+    return best
+
+
+def _descending(score: NDArray[np.float32]) -> NDArray[np.int64]:
+    """Return whole numbers from 0 to 2**32 - 1 whose order is that of the scores turned round."""
+    # Adding zero makes one zero of both. The bits of positive floats are in order as they are,
+    # those of negative ones in the opposite order.
+    bits = (np.float32(0) - score).view(np.int32).astype(np.int64)
+    return np.where(bits >= 0, bits + (1 << 31), -1 - bits)
+
+
+def _sorted_by(major: NDArray[np.int64], minor: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return the stable order by two keys of whole numbers from 0: `np.lexsort`, but quicker."""
+    count = len(major)
+    if not count:
+        return np.zeros(0, np.int64)
+    low = count.bit_length()
+    middle = int(minor.max()).bit_length()
+    if low + middle + int(major.max()).bit_length() > 63:
+        return np.lexsort((minor, major))
+    # Sorting numbers is several times quicker than finding their order; the place is part of them.
+    keys = (((major << middle) | minor) << low) | np.arange(count)
+    keys.sort()
+    return keys & ((1 << low) - 1)

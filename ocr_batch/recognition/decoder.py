@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ocr_batch.recognition.beam import Front, Pool, merge
+from ocr_batch.recognition.beam import Front, Pool, best_scores, merge
 from ocr_batch.recognition.charset import CHARACTERS, LIGATURES, N_CHARACTERS, NOISE
 from ocr_batch.recognition.language import LanguageModel
 
@@ -35,6 +35,8 @@ class DecoderOptions:
         Garbage probabilities are not taken to be below this.
     whole, join : float
         Bonus for a whole atom and for each atom joined to another.
+    pitch : float
+        Weight of where a candidate lies in the cells of typewriting.
     skip : float
         Penalty for reading an atom as dirt.
     margin : float
@@ -52,6 +54,7 @@ class DecoderOptions:
     reject_floor: float = 2e-3
     whole: float = 0.2
     join: float = -0.5
+    pitch: float = 0.5
     skip: float = 2.0
     margin: float = 4.5
     beam: float = 12.0
@@ -92,12 +95,20 @@ class Reading:
     space : ndarray of bool, shape (M,)
         Whether a space comes before it.
     line : ndarray of int64, shape (M,)
+    gap : ndarray of float32, shape (M,)
+        Log-odds of the gap model that a space comes before it.
     """
 
     edge: NDArray[np.int64]
     label: NDArray[np.int64]
     space: NDArray[np.bool_]
     line: NDArray[np.int64]
+    gap: NDArray[np.float32]
+
+
+def _nothing() -> Reading:
+    none = np.zeros(0, np.int64)
+    return Reading(none, none, none.astype(np.bool_), none, none.astype(np.float32))
 
 
 def _spellings() -> NDArray[np.int64]:
@@ -119,6 +130,7 @@ def make_candidates(
     atoms: NDArray[np.int64],
     log_probabilities: NDArray[np.float32],
     options: DecoderOptions,
+    cell_odds: NDArray[np.float32] | None = None,
 ) -> Candidates:
     """Turn the classifier's scores of edges into scored readings.
 
@@ -130,6 +142,8 @@ def make_candidates(
         The classifier's scores of the edges.
     options : DecoderOptions
         Weights and limits.
+    cell_odds : ndarray of float32, shape (E,), optional
+        Log-odds of a character by its place among the cells of typewriting.
 
     Returns
     -------
@@ -144,6 +158,8 @@ def make_candidates(
     text = log_probabilities[:, :N_CHARACTERS]
     garbage = np.exp(log_probabilities[:, N_CHARACTERS:]).sum(axis=1)
     odds = -options.reject * np.log(np.maximum(garbage, options.reject_floor))
+    if cell_odds is not None:
+        odds += options.pitch * cell_odds
     bonus = np.where(
         atoms == 0, 0.0, np.where(atoms == 1, options.whole, options.join * (atoms - 1))
     )
@@ -192,8 +208,7 @@ def decode(
     """
     count = len(line_start)
     if not count:
-        none = np.zeros(0, np.int64)
-        return Reading(none, none, none.astype(np.bool_), none)
+        return _nothing()
     length = line_stop - line_start
     pool = Pool()
     waiting: dict[int, list[Front]] = {}
@@ -242,9 +257,8 @@ def decode(
             waiting,
             language,
             options,
-            line_start,
         )
-    return _trace(pool, final, candidates)
+    return _trace(pool, final, candidates, space_odds)
 
 
 def _expand(
@@ -259,7 +273,6 @@ def _expand(
     waiting: dict[int, list[Front]],
     language: LanguageModel,
     options: DecoderOptions,
-    line_start: NDArray[np.int64],
 ) -> None:
     """Extend hypotheses by candidates, each with and without a space before it."""
     label = candidates.label[which]
@@ -271,48 +284,59 @@ def _expand(
     else:
         spaced = reads & (with_space[piece] > without[piece] - 8.0)
         plain = ~reads | (without[piece] > with_space[piece] - 8.0)
-    for chosen, space in ((plain, False), (spaced, True)):
-        pick = np.flatnonzero(chosen)
-        if not len(pick):
-            continue
-        score = base[pick].copy()
-        state = front.state[who[pick]]
-        text = label[pick]
-        text_reads = text >= 0
-        if space:
-            score += with_space[piece[pick]]
-            cost, state = language.step(state, np.zeros(len(pick), np.int64))
-            score += options.language * cost + options.character
-        elif place:
-            score += np.where(text_reads, without[piece[pick]], 0.0)
-        for place_in_class in range(3):
-            active = np.flatnonzero(text_reads & (_LENGTH[np.maximum(text, 0)] > place_in_class))
-            if not len(active):
-                break
-            symbol = _SPELLING[text[active], place_in_class]
-            cost, following = language.step(state[active], symbol)
-            if place_in_class == 0:
-                state = state.copy()
-            state[active] = following
-            score[active] += options.language * cost + options.character
-        target = candidates.stop[which[pick]] - line_start[front.line[who[pick]]]
-        number = pool.add(front.number[who[pick]], which[pick], np.full(len(pick), space))
-        line = front.line[who[pick]]
-        score = score.astype(np.float32)
-        for stop in np.unique(target):
-            at = target == stop
-            waiting.setdefault(int(stop), []).append(
-                Front(line[at], state[at], score[at], number[at])
-            )
+    close, apart = np.flatnonzero(plain), np.flatnonzero(spaced)
+    pick = np.concatenate([close, apart])
+    if not len(pick):
+        return
+    owner = who[pick]
+    text = label[pick]
+    state = front.state[owner]
+    score = base[pick]
+    if place:
+        gap = np.where(reads[close], without[piece[close]], np.float32(0))
+        score[: len(close)] += gap
+    if len(apart):
+        # The space itself is read once for each hypothesis, not for each that continues it.
+        cost, after = language.step(front.state, np.zeros(len(front.state), np.int64))
+        score[len(close) :] += with_space[piece[apart]]
+        score[len(close) :] += (options.language * cost + options.character)[who[apart]]
+        state[len(close) :] = after[who[apart]]
+    for place_in_class in range(_SPELLING.shape[1]):
+        active = np.flatnonzero((text >= 0) & (_LENGTH[np.maximum(text, 0)] > place_in_class))
+        if not len(active):
+            break
+        symbol = _SPELLING[text[active], place_in_class]
+        cost, following = language.step(state[active], symbol)
+        state[active] = following
+        score[active] += options.language * cost + options.character
+    line = front.line[owner]
+    step = candidates.stop[which[pick]] - piece[pick]
+    # What is already out of the beam beside its like need not wait.
+    longest = int(step.max()) + 1
+    group = line * longest + step
+    best = best_scores(group, score)
+    keep = np.flatnonzero(score >= best[group] - options.beam)
+    number = pool.add(front.number[owner[keep]], which[pick[keep]], keep >= len(close))
+    line, state, score, step = line[keep], state[keep], score[keep], step[keep]
+    for stop in np.flatnonzero(np.bincount(step)).tolist():
+        at = np.flatnonzero(step == stop)
+        waiting.setdefault(place + stop, []).append(
+            Front(line[at], state[at], score[at], number[at])
+        )
 
 
-def _trace(pool: Pool, final: NDArray[np.int64], candidates: Candidates) -> Reading:
+def _trace(
+    pool: Pool,
+    final: NDArray[np.int64],
+    candidates: Candidates,
+    space_odds: NDArray[np.float32],
+) -> Reading:
     """Walk all lines back from their ends together."""
     parent = np.concatenate(pool.parent)
     candidate = np.concatenate(pool.candidate)
     space = np.concatenate(pool.space)
     here = final.copy()
-    edge, label, gap, line, depth = [], [], [], [], []
+    edge, label, gap, odds, line, depth = [], [], [], [], [], []
     step = 0
     while True:
         alive = np.flatnonzero((here >= 0) & (parent[np.maximum(here, 0)] >= 0))
@@ -323,13 +347,13 @@ def _trace(pool: Pool, final: NDArray[np.int64], candidates: Candidates) -> Read
         edge.append(candidates.edge[chosen])
         label.append(candidates.label[chosen])
         gap.append(space[node])
+        odds.append(space_odds[candidates.start[chosen]])
         line.append(alive)
         depth.append(np.full(len(alive), step))
         here[alive] = parent[node]
         step += 1
     if not edge:
-        none = np.zeros(0, np.int64)
-        return Reading(none, none, none.astype(np.bool_), none)
+        return _nothing()
     lines = np.concatenate(line)
     order = np.lexsort((-np.concatenate(depth), lines))
     labels = np.concatenate(label)[order]
@@ -339,4 +363,5 @@ def _trace(pool: Pool, final: NDArray[np.int64], candidates: Candidates) -> Read
         labels[reads],
         np.concatenate(gap)[order][reads],
         lines[order][reads],
+        np.concatenate(odds)[order][reads],
     )

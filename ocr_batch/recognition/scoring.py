@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,14 +13,23 @@ from ocr_batch.recognition.classifier import Classifier
 from ocr_batch.segmentation.lattice import Edges, join_edges, part_edges, whole_edges
 from ocr_batch.segmentation.page import Segmented
 
-__all__ = ["Scored", "atom_quality", "line_quality", "score_parts", "score_whole"]
+__all__ = [
+    "Scored",
+    "atom_quality",
+    "line_quality",
+    "score_changed",
+    "score_parts",
+    "score_whole",
+]
 
 # A whole atom this likely to be one character is not questioned.
 _SURE = 0.97
+# One on typewriting whose place is as odd as this is questioned in any case.
+_OUT_OF_CELL = -2.0
 # Marks that may be half of a double quotation mark, and dots of an ellipsis or a colon.
 _MARKS = np.array([text in "'`‘’,\"" for text in CLASSES])
-# Crops classified at once: bounds the memory of a call, not its result.
-_CHUNK = 16_384
+# Crops made and classified at once: bounds the memory of a call, not its result.
+_CHUNK = 2048
 
 
 @dataclass(frozen=True)
@@ -42,21 +51,39 @@ def _classify(
     pages: Sequence[Segmented], edges: Sequence[Edges], classifier: Classifier
 ) -> list[NDArray[np.float32]]:
     """Classify the edges of many pages in common batches."""
-    crops = [page.crops(chosen) for page, chosen in zip(pages, edges, strict=True)]
-    if not crops:
-        return []
-    images = np.concatenate([image for image, _ in crops]) if len(crops) > 1 else crops[0][0]
-    geometry = np.concatenate([vector for _, vector in crops])
-    del crops
-    if not len(images):
-        return [np.zeros((0, len(CLASSES)), np.float32) for _ in edges]
-    scores = np.concatenate(
-        [
-            classifier.scores(images[first : first + _CHUNK], geometry[first : first + _CHUNK])
-            for first in range(0, len(images), _CHUNK)
+    counts = [len(chosen) for chosen in edges]
+    scores = np.empty((sum(counts), len(CLASSES)), np.float32)
+    first = 0
+    for together in _chunks(counts, _CHUNK):
+        crops = [
+            pages[number].crops(edges[number].take(np.arange(start, stop)))
+            for number, start, stop in together
         ]
-    )
-    return np.split(scores, np.cumsum([len(chosen) for chosen in edges])[:-1])
+        images, geometry = (
+            np.concatenate(parts) if len(parts) > 1 else parts[0]
+            for parts in zip(*crops, strict=True)
+        )
+        scores[first : first + len(images)] = classifier.scores(images, geometry)
+        first += len(images)
+    return np.split(scores, np.cumsum(counts)[:-1]) if counts else []
+
+
+def _chunks(counts: Sequence[int], size: int) -> Iterator[list[tuple[int, int, int]]]:
+    """Deal out the edges of pages in chunks of `size`: (page, first, past-the-last) each."""
+    chunk: list[tuple[int, int, int]] = []
+    room = size
+    for page, count in enumerate(counts):
+        start = 0
+        while start < count:
+            stop = min(count, start + room)
+            chunk.append((page, start, stop))
+            room -= stop - start
+            start = stop
+            if not room:
+                yield chunk
+                chunk, room = [], size
+    if chunk:
+        yield chunk
 
 
 def score_whole(pages: Sequence[Segmented], classifier: Classifier) -> list[Scored]:
@@ -76,6 +103,43 @@ def score_whole(pages: Sequence[Segmented], classifier: Classifier) -> list[Scor
     edges = [whole_edges(page.pieces) for page in pages]
     scores = _classify(pages, edges, classifier)
     return [Scored(chosen, score) for chosen, score in zip(edges, scores, strict=True)]
+
+
+def score_changed(
+    page: Segmented,
+    before: Segmented,
+    scored: Scored,
+    changed: NDArray[np.bool_],
+    classifier: Classifier,
+) -> Scored:
+    """Score the atoms of lines that were segmented anew; the others keep their scores.
+
+    Parameters
+    ----------
+    page : Segmented
+        The page with some of its lines changed.
+    before : Segmented
+        The page as it was.
+    scored : Scored
+        Its atoms, from `score_whole`.
+    changed : ndarray of bool, shape (L,)
+        The lines that differ.
+    classifier : Classifier
+
+    Returns
+    -------
+    Scored
+        As `score_whole` of `page`.
+    """
+    edges = whole_edges(page.pieces)
+    line, line_before = page.pieces.line[edges.start], before.pieces.line[scored.edges.start]
+    count = len(changed)
+    changed = changed | (np.bincount(line, None, count) != np.bincount(line_before, None, count))
+    new, kept = changed[line], ~changed[line_before]
+    scores = np.empty((len(edges), len(CLASSES)), np.float32)
+    scores[~new] = scored.log_probabilities[kept]
+    scores[new] = _classify([page], [edges.take(new)], classifier)[0]
+    return Scored(edges, scores)
 
 
 def score_parts(
@@ -100,6 +164,7 @@ def score_parts(
     for page, whole in zip(pages, scored, strict=True):
         text = whole.log_probabilities[:, :N_CHARACTERS]
         unsure = np.exp(text.max(axis=1, initial=-np.inf)) < _SURE
+        unsure |= page.cell_odds(whole.edges) < _OUT_OF_CELL
         mark = (
             _MARKS[whole.log_probabilities.argmax(axis=1)] if len(text) else np.zeros(0, np.bool_)
         )

@@ -11,9 +11,11 @@ from numpy.typing import NDArray
 
 from ocr_batch.errors import BundleError
 from ocr_batch.segmentation.lattice import Pieces, whole_edges
+from ocr_batch.segmentation.page import Segmented
+from ocr_batch.segmentation.pitch import empty_cells
 from ocr_batch.segmentation.strips import BASELINE, X_HEIGHT
 
-__all__ = ["FEATURES", "SpaceModel", "gap_features"]
+__all__ = ["FEATURES", "SpaceModel", "gap_features", "space_odds"]
 
 #: Names of the features of a gap; lengths are in x-heights.
 FEATURES = (
@@ -38,6 +40,10 @@ FEATURES = (
 )
 
 _FEWEST = 6
+# Inside an atom no space is possible.
+_NO_SPACE = -30.0
+# What an empty cell of typewriting adds to the log-odds of a space.
+_CELL = 1.0
 
 
 def _two_means(gap: NDArray[np.float64]) -> tuple[float, float, float]:
@@ -187,3 +193,24 @@ class SpaceModel:
                 "with this version."
             )
         return cls(weights, biases)
+
+
+def space_odds(page: Segmented, model: SpaceModel) -> NDArray[np.float32]:
+    """Judge the gaps of a page.
+
+    Parameters
+    ----------
+    page : Segmented
+    model : SpaceModel
+
+    Returns
+    -------
+    ndarray of float32, shape (P,)
+        Log-odds that a space comes before each piece; very low inside atoms.
+    """
+    odds = np.full(len(page.pieces), _NO_SPACE, np.float32)
+    features, piece = gap_features(page.pieces)
+    # Only in favour: dirt in the cell of a space would speak against it.
+    empty = empty_cells(page.pitch, page.atoms)[page.pieces.atom[piece]]
+    odds[piece] = model.log_odds(features) + np.float32(_CELL) * empty
+    return odds

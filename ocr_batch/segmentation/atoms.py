@@ -6,11 +6,10 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse import coo_matrix
-from scipy.sparse.csgraph import connected_components
 
 from ocr_batch.layout.components import Components
-from ocr_batch.layout.lines import Lines
+from ocr_batch.layout.groups import connected_groups
+from ocr_batch.layout.lines import Lines, baseline_at
 
 __all__ = ["Atoms", "find_atoms"]
 
@@ -19,6 +18,11 @@ _OVERLAP = 0.45
 _SLACK = 0.14
 _RISE = 2.4
 _LOOK_AHEAD = 8
+# Of a dot over one of several letters that touch.
+_LARGEST_DOT = 0.6
+_LIFT = 0.7
+_LOWEST_DOT = 0.75
+_ACROSS_DOT = np.array([0.25, 0.5, 0.75])
 
 
 @dataclass(frozen=True)
@@ -73,14 +77,18 @@ def find_atoms(components: Components, lines: Lines) -> Atoms:
     for ahead in range(1, min(_LOOK_AHEAD, len(member) - 1) + 1):
         i = np.arange(len(member) - ahead)
         stacked = _stacked(box[i], box[i + ahead], unit[i]) & (line[i] == line[i + ahead])
+        maybe = np.flatnonzero(~stacked & (line[i] == line[i + ahead]))
+        for mark, body in ((maybe, maybe + ahead), (maybe + ahead, maybe)):
+            small = _dot_like(box, mark, body, unit, lines, line)
+            dots = _over_ink(components, box[mark[small]], member[body[small]], unit[mark[small]])
+            stacked[maybe[small[dots]]] = True
         first.append(i[stacked])
         second.append(i[stacked] + ahead)
     if first:
         a, b = np.concatenate(first), np.concatenate(second)
     else:
         a = b = np.zeros(0, np.int64)
-    graph = coo_matrix((np.ones(len(a), np.int8), (a, b)), shape=(len(member),) * 2)
-    group = connected_components(graph, directed=False)[1] if len(member) else np.zeros(0, int)
+    group = connected_groups(len(member), a, b)
     count = int(group.max()) + 1 if len(member) else 0
     hull = np.empty((count, 4))
     hull[:, :2], hull[:, 2:] = np.inf, -np.inf
@@ -117,3 +125,49 @@ def _stacked(
     hull = np.maximum(a[:, 2], b[:, 2]) - np.minimum(a[:, 0], b[:, 0])
     stacked &= hull <= np.maximum(1.25 * np.maximum(width_a, width_b), 0.55 * unit)
     return np.asarray(stacked, np.bool_)
+
+
+def _dot_like(
+    box: NDArray[np.float64],
+    mark: NDArray[np.int64],
+    body: NDArray[np.int64],
+    unit: NDArray[np.float64],
+    lines: Lines,
+    line: NDArray[np.int64],
+) -> NDArray[np.int64]:
+    """Return which pairs may be a dot and touching letters that stand on both sides of it."""
+    width, height = (box[mark, side + 2] - box[mark, side] for side in (0, 1))
+    middle = 0.5 * (box[mark, 0] + box[mark, 2])
+    within = (middle > box[body, 0]) & (middle < box[body, 2])
+    within &= box[mark, 3] < box[body, 3]
+    size = unit[mark]
+    small = np.maximum(width, height) < _LARGEST_DOT * size
+    # Where both stand apart, as over a single letter, their boxes have told already.
+    small &= box[body, 2] - box[body, 0] > 1.5 * width
+    foot = baseline_at(lines, line[mark], middle)
+    return np.flatnonzero(within & small & (box[mark, 3] < foot - _LOWEST_DOT * size))
+
+
+def _over_ink(
+    components: Components,
+    box: NDArray[np.float64],
+    body: NDArray[np.int64],
+    unit: NDArray[np.float64],
+) -> NDArray[np.bool_]:
+    """Tell over which marks' middles nothing of the body stands, but something below them."""
+    if not len(box):
+        return np.zeros(0, np.bool_)
+    height, width = components.labels.shape
+    column = box[:, :1] + _ACROSS_DOT * (box[:, 2:3] - box[:, :1])
+    down = np.arange(int(np.ceil((box[:, 3] - box[:, 1] + _LIFT * unit).max())))
+    row = box[:, 1:2] + down
+    ink = (
+        components.labels[
+            np.clip(row, 0, height - 1).astype(np.int64)[:, None, :],
+            np.clip(column, 0, width - 1).astype(np.int64)[:, :, None],
+        ]
+        == body[:, None, None] + 1
+    )
+    beside = (row < box[:, 3:])[:, None, :]
+    below = ((row >= box[:, 3:]) & (row < box[:, 3:] + _LIFT * unit[:, None]))[:, None, :]
+    return np.asarray(~(ink & beside).any(axis=(1, 2)) & (ink & below).any(axis=2)[:, 1], np.bool_)

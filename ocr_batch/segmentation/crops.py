@@ -7,14 +7,17 @@ frame is squeezed, and the squeeze is recorded in the geometry.
 
 from __future__ import annotations
 
+from typing import Any
+
 import cv2
 import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
 from ocr_batch.segmentation.lattice import Edges, Pieces
 from ocr_batch.segmentation.strips import BASELINE, FRAME, X_HEIGHT, Strips
 
-__all__ = ["GEOMETRY", "make_crops", "spread_labels"]
+__all__ = ["GEOMETRY", "Owners", "make_crops", "spread_labels"]
 
 #: Names of the geometry's columns; lengths are in x-heights.
 GEOMETRY = ("top", "bottom", "width", "height", "gap before", "gap after", "stroke", "squeeze")
@@ -22,9 +25,16 @@ GEOMETRY = ("top", "bottom", "width", "height", "gap before", "gap after", "stro
 # Widest candidate that is shown unsqueezed, in strip pixels.
 _WIDEST = FRAME - 4.0
 _GAP_LIMITS = (-0.5, 1.5)
+# Frames made at once: what fits a core's cache.
+_AT_ONCE = 64
+_PAIR = np.dtype("<u2")
+_BOTH, _SECOND = np.array(0x0101, _PAIR), np.array(0xFF00, _PAIR)
+
+#: Labels of pixels: 0 is paper, piece p has p + 1.
+Owners = NDArray[np.uint16] | NDArray[np.int32]
 
 
-def spread_labels(label: NDArray[np.int32], rounds: int = 2) -> NDArray[np.int32]:
+def spread_labels(label: NDArray[np.int32], rounds: int = 2) -> Owners:
     """Grow each piece over its grey rim.
 
     Parameters
@@ -36,20 +46,24 @@ def spread_labels(label: NDArray[np.int32], rounds: int = 2) -> NDArray[np.int32
 
     Returns
     -------
-    ndarray of int32, shape (56, W)
+    ndarray of uint16 or int32, shape (56, W)
+        uint16 where that holds all labels.
     """
     if not label.size:
         return label.copy()
-    # OpenCV dilates floats, which hold labels exactly up to 2**24.
-    grown = label.astype(np.float32)
+    # OpenCV dilates no integers of 32 bits, but floats, which hold labels exactly up to 2**24.
+    small = label.max() < 2**16
+    grown: NDArray[Any] = label.astype(np.uint16 if small else np.float32)
     kernel = np.ones((3, 3), np.uint8)
     for _ in range(rounds):
-        grown = np.where(grown > 0, grown, cv2.dilate(grown, kernel))
-    return grown.astype(np.int32)
+        spread = cv2.dilate(grown, kernel)
+        np.copyto(spread, grown, where=grown > 0)
+        grown = spread
+    return grown if small else grown.astype(np.int32)
 
 
 def make_crops(
-    strips: Strips, pieces: Pieces, edges: Edges, label: NDArray[np.int32]
+    strips: Strips, pieces: Pieces, edges: Edges, label: Owners
 ) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
     """Crop candidates by the contract.
 
@@ -61,7 +75,7 @@ def make_crops(
         What the edges are runs of.
     edges : Edges
         The candidates.
-    label : ndarray of int32, shape (56, W)
+    label : ndarray of uint16 or int32, shape (56, W)
         `spread_labels` of the pieces' labels.
 
     Returns
@@ -74,23 +88,42 @@ def make_crops(
     left, right = edges.box[:, 0], edges.box[:, 2]
     squeeze = np.maximum(1.0, (right - left) / _WIDEST)
     centre = (left + right) / 2
+    images = np.empty((len(edges), FRAME, FRAME, 2), np.uint8)
+    width = strips.grey.shape[1]
+    first = np.floor(centre + 0.5 - FRAME / 2).astype(np.int64)
+    plain = (squeeze == 1) & (first >= 0) & (first + FRAME <= width)
+    index = np.flatnonzero(plain)
+    if len(index):
+        # A frame that is not squeezed is a window of the strip.
+        grey = sliding_window_view(strips.grey, (FRAME, FRAME))[0]
+        piece = sliding_window_view(label, (FRAME, FRAME))[0]
+        for part in np.array_split(index, -(-len(index) // _AT_ONCE)):
+            images[part] = _frames(grey[first[part]], piece[first[part]], edges.take(part))
+    index = np.flatnonzero(~plain)
     offset = np.arange(FRAME) + 0.5 - FRAME / 2
-    columns = np.floor(centre[:, None] + offset[None, :] * squeeze[:, None]).astype(np.int64)
-    columns = np.clip(columns, 0, max(0, strips.grey.shape[1] - 1))
-    images = np.zeros((len(edges), FRAME, FRAME, 2), np.uint8)
-    # Transposed strips make each gathered column one contiguous run of 56 pixels.
-    grey = np.ascontiguousarray(strips.grey.T)
-    piece = np.ascontiguousarray(label.T)
-    for part in np.array_split(np.arange(len(edges)), max(1, len(edges) // 2048)):
-        frame = grey[columns[part]]
-        owner = piece[columns[part]]
-        low = (edges.start[part] + 1).astype(np.int32)[:, None, None]
-        high = edges.stop[part].astype(np.int32)[:, None, None]
-        # Neighbouring lines' padding is white, so a frame never shows another line.
-        alone = np.where((owner >= low) & (owner <= high), frame, 0)
-        images[part, :, :, 0] = alone.swapaxes(1, 2)
-        images[part, :, :, 1] = frame.swapaxes(1, 2)
+    for part in np.array_split(index, -(-len(index) // _AT_ONCE)) if len(index) else ():
+        columns = np.floor(centre[part, None] + offset * squeeze[part, None]).astype(np.int64)
+        columns = np.clip(columns, 0, width - 1)
+        grey = np.ascontiguousarray(strips.grey[:, columns].swapaxes(0, 1))
+        piece = np.ascontiguousarray(label[:, columns].swapaxes(0, 1))
+        images[part] = _frames(grey, piece, edges.take(part))
     return images, _geometry(pieces, edges, squeeze)
+
+
+def _frames(grey: NDArray[np.uint8], piece: Owners, edges: Edges) -> NDArray[np.uint8]:
+    """Return the two channels of frames: (E, 56, 56) of ink and of owners, (E, 56, 56, 2)."""
+    # Neighbouring lines' padding is white, so a frame never shows another line. Unsigned, what is
+    # less than the first piece is large.
+    unsigned = piece.view(np.uint32 if piece.itemsize == 4 else np.uint16)
+    first = (edges.start + 1).astype(unsigned.dtype)[:, None, None]
+    more = (edges.stop - edges.start - 1).astype(unsigned.dtype)[:, None, None]
+    own = unsigned - first <= more
+    # Both channels of a pixel as one number, the first in the low byte.
+    both = grey * _BOTH
+    mask = np.negative(own.view(np.uint8), dtype=_PAIR)
+    mask |= _SECOND
+    both &= mask
+    return both.view(np.uint8).reshape(*grey.shape, 2)
 
 
 def _geometry(pieces: Pieces, edges: Edges, squeeze: NDArray[np.float64]) -> NDArray[np.float32]:

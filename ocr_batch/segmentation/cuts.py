@@ -13,6 +13,8 @@ __all__ = ["CutPaths", "find_cuts"]
 _SIDE_STEP = 0.18
 # Paths are searched through this row, the middle of the x-height.
 _MIDDLE = 28
+# Strip pixels by which a cut may miss a border between cells.
+_BORDER = 3
 # In strip pixels.
 _MOST_INK = 9.0
 _NEAREST = 3
@@ -54,8 +56,19 @@ def _sweep(ink: NDArray[np.float32], rows: range) -> tuple[NDArray[np.float32], 
     return total, steps
 
 
+def _least_near(cost: NDArray[np.float32], borders: NDArray[np.float64]) -> NDArray[np.int64]:
+    """Return the column of least cost near each border; of equals, the nearest."""
+    step = np.arange(-_BORDER, _BORDER + 1)
+    near = np.clip(np.round(borders).astype(np.int64)[:, None] + step, 0, len(cost) - 1)
+    best = (cost[near] + np.float32(0.01) * np.abs(step)).argmin(axis=1)
+    return np.asarray(near[np.arange(len(near)), best], np.int64)
+
+
 def find_cuts(
-    grey: NDArray[np.uint8], left: NDArray[np.float64], right: NDArray[np.float64]
+    grey: NDArray[np.uint8],
+    left: NDArray[np.float64],
+    right: NDArray[np.float64],
+    borders: NDArray[np.float64] | None = None,
 ) -> tuple[CutPaths, NDArray[np.int64]]:
     """Find candidate cuts inside given column ranges of a strip.
 
@@ -65,6 +78,8 @@ def find_cuts(
         255 is ink.
     left, right : ndarray of float64, shape (M,)
         The ranges (atoms), ordered from left to right.
+    borders : ndarray of float64, shape (B,), optional
+        Columns beside which there is to be a cut in any case, however much ink it passes.
 
     Returns
     -------
@@ -93,6 +108,8 @@ def find_cuts(
     starts = np.flatnonzero(minimum & ~np.r_[False, minimum[:-1]])
     stops = np.flatnonzero(minimum & ~np.r_[minimum[1:], False])
     middle = (starts + stops) // 2
+    if borders is not None and len(borders):
+        middle = np.union1d(middle, _least_near(cost, borders))
     # Each candidate with each range that holds it: ranges may overlap, so both are searched.
     first = np.searchsorted(middle, left + _MARGIN)
     last = np.searchsorted(middle, right - _MARGIN)

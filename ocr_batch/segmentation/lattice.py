@@ -8,8 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ocr_batch.segmentation.atoms import Atoms
-from ocr_batch.segmentation.cuts import find_cuts
-from ocr_batch.segmentation.strips import BASELINE, PAD, X_HEIGHT, Strips
+from ocr_batch.segmentation.cuts import CutPaths, find_cuts
+from ocr_batch.segmentation.pitch import Pitch, cell_borders
+from ocr_batch.segmentation.strips import BASELINE, FRAME, X_HEIGHT, Strips
 
 __all__ = ["Edges", "Pieces", "find_pieces", "join_edges", "part_edges", "whole_edges"]
 
@@ -89,7 +90,7 @@ class Edges:
         return Edges(self.start[chosen], self.stop[chosen], self.atoms[chosen], self.box[chosen])
 
 
-def find_pieces(strips: Strips, atoms: Atoms) -> Pieces:
+def find_pieces(strips: Strips, atoms: Atoms, pitch: Pitch) -> Pieces:
     """Cut the atoms wherever a character might end.
 
     Parameters
@@ -98,6 +99,8 @@ def find_pieces(strips: Strips, atoms: Atoms) -> Pieces:
         The lines, straightened.
     atoms : Atoms
         What is to be cut.
+    pitch : Pitch
+        Where cells meet, cuts are offered through whatever ink stands there.
 
     Returns
     -------
@@ -105,21 +108,22 @@ def find_pieces(strips: Strips, atoms: Atoms) -> Pieces:
     """
     table = np.zeros(len(atoms.atom_of) + 1, np.int32)
     table[1:] = atoms.atom_of + 1
-    atom_map = table[strips.label]
-    row, column = np.nonzero(atom_map)
-    atom = atom_map[row, column].astype(np.int64) - 1
+    width = strips.label.shape[1]
+    # Places of the ink in the strip, row by row.
+    place = np.flatnonzero(strips.label != 0)
+    atom = table[strips.label.ravel()[place]].astype(np.int64) - 1
+    row, column = np.divmod(place, max(1, width))
     count = len(atoms.line)
-    left, right = _page_edges(strips, atoms)
+    left, right = (strips.column(atoms.line, atoms.box[:, side]) for side in (0, 2))
     wide = np.flatnonzero(right - left > _NARROW)
-    paths, owner = find_cuts(strips.grey, left[wide], right[wide])
+    owner, border = cell_borders(pitch, atoms)
+    border = strips.column(atoms.line[owner], border)
+    paths, owner = find_cuts(strips.grey, left[wide], right[wide], border)
     owner = wide[owner]
     # The piece of a pixel: its atom's first piece, and one more for each path left of it.
     number = np.bincount(owner, minlength=count)
     before = np.cumsum(number) - number
-    marks = np.zeros((atom_map.shape[0], atom_map.shape[1] + 1), np.int32)
-    rows = np.broadcast_to(np.arange(marks.shape[0]), paths.column.shape)
-    np.add.at(marks, (rows, paths.column), 1)
-    passed = marks.cumsum(axis=1)[row, column]
+    passed = _passed(paths, width)[place]
     raw = before[atom] + atom + np.clip(passed - before[atom], 0, number[atom])
     total = count + len(owner)
     raw_atom = np.repeat(np.arange(count), number + 1)
@@ -133,7 +137,7 @@ def find_pieces(strips: Strips, atoms: Atoms) -> Pieces:
     number_of = np.cumsum(kept) - 1
     piece = number_of[raw]
     label = np.zeros_like(strips.label)
-    label[row, column] = piece + 1
+    label.ravel()[place] = piece + 1
     piece_atom = raw_atom[kept]
     box = _boxes(piece, row, column, len(piece_atom))
     # An atom too thin to show in the strip still has its box on the page.
@@ -152,15 +156,12 @@ def find_pieces(strips: Strips, atoms: Atoms) -> Pieces:
     )
 
 
-def _page_edges(strips: Strips, atoms: Atoms) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    scale, origin, start = (
-        strips.scale[atoms.line],
-        strips.origin[atoms.line],
-        strips.start[atoms.line],
-    )
-    left = (atoms.box[:, 0] - origin) / scale + start + PAD
-    right = (atoms.box[:, 2] - origin) / scale + start + PAD
-    return left, right
+def _passed(paths: CutPaths, width: int) -> NDArray[np.int32]:
+    """Return how many paths lie left of each pixel of the strip, (56 * W,)."""
+    marks = np.zeros((FRAME, width + 1), np.int32)
+    index = paths.column + np.arange(FRAME) * (width + 1)
+    np.add.at(marks.ravel(), index.ravel(), np.int32(1))
+    return np.cumsum(marks[:, :width], axis=1, dtype=np.int32).ravel()
 
 
 def _boxes(
@@ -168,10 +169,13 @@ def _boxes(
 ) -> NDArray[np.float64]:
     box = np.empty((count, 4))
     box[:, :2], box[:, 2:] = np.inf, -np.inf
-    np.minimum.at(box[:, 0], piece, column.astype(np.float64))
-    np.minimum.at(box[:, 1], piece, row.astype(np.float64))
-    np.maximum.at(box[:, 2], piece, column + 1.0)
-    np.maximum.at(box[:, 3], piece, row + 1.0)
+    left, right = np.full(count, np.inf), np.full(count, -np.inf)
+    np.minimum.at(left, piece, column.astype(np.float64))
+    np.maximum.at(right, piece, column + 1.0)
+    box[:, 0], box[:, 2] = left, right
+    # Pixels come row by row, and of several values assigned to one place the last stays.
+    box[piece[::-1], 1] = row[::-1]
+    box[piece, 3] = row + 1
     return box
 
 

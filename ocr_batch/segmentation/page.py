@@ -9,9 +9,10 @@ from numpy.typing import NDArray
 
 from ocr_batch.layout.components import Components
 from ocr_batch.layout.lines import Lines
-from ocr_batch.segmentation.atoms import find_atoms
-from ocr_batch.segmentation.crops import make_crops, spread_labels
+from ocr_batch.segmentation.atoms import Atoms, find_atoms
+from ocr_batch.segmentation.crops import Owners, make_crops, spread_labels
 from ocr_batch.segmentation.lattice import Edges, Pieces, find_pieces
+from ocr_batch.segmentation.pitch import Pitch, cell_odds, find_pitch
 from ocr_batch.segmentation.strips import Strips, make_strips
 
 __all__ = ["Segmented", "segment"]
@@ -25,13 +26,31 @@ class Segmented:
     ----------
     strips : Strips
     pieces : Pieces
-    spread : ndarray of int32, shape (56, W)
+    spread : ndarray of uint16 or int32, shape (56, W)
         The pieces' labels grown over their grey rim.
+    grey : ndarray of uint8, shape (H, W)
+        The prepared page, 255 is paper.
+    components : Components
+        Of the prepared page.
+    atoms : Atoms
+        What the components were grouped into.
+    pitch : Pitch
+        The cells of typewritten lines.
     """
 
     strips: Strips
     pieces: Pieces
-    spread: NDArray[np.int32]
+    spread: Owners
+    grey: NDArray[np.uint8]
+    components: Components
+    atoms: Atoms
+    pitch: Pitch
+
+    def cell_odds(self, edges: Edges) -> NDArray[np.float32]:
+        """Judge edges by their places in the cells of typewriting, see `pitch.cell_odds`."""
+        line = self.pieces.line[edges.start]
+        left, right = (self.strips.page_x(line, edges.box[:, side]) for side in (0, 2))
+        return cell_odds(self.pitch, line, left, right)
 
     def crops(self, edges: Edges) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
         """Return images (E, 56, 56, 2) uint8 and geometry (E, 8) float32 of edges."""
@@ -55,5 +74,7 @@ def segment(grey: NDArray[np.uint8], components: Components, lines: Lines) -> Se
     Segmented
     """
     strips = make_strips(grey, components, lines)
-    pieces = find_pieces(strips, find_atoms(components, lines))
-    return Segmented(strips, pieces, spread_labels(pieces.label))
+    atoms = find_atoms(components, lines)
+    pitch = find_pitch(atoms, lines)
+    pieces = find_pieces(strips, atoms, pitch)
+    return Segmented(strips, pieces, spread_labels(pieces.label), grey, components, atoms, pitch)

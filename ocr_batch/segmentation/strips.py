@@ -52,6 +52,10 @@ class Strips:
     scale: NDArray[np.float64]
     lines: Lines
 
+    def page_x(self, line: NDArray[np.int64], column: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return the page columns of strip columns; both (N,) float64, edges of pixels."""
+        return self.origin[line] + (column - self.start[line] - PAD) * self.scale[line]
+
     def to_page(
         self, line: NDArray[np.int64], column: NDArray[np.float64], row: NDArray[np.float64]
     ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -69,15 +73,19 @@ class Strips:
         x, y : ndarray of float64, shape (N,)
         """
         scale = self.scale[line]
-        x = self.origin[line] + (column - self.start[line] - PAD) * scale
+        x = self.page_x(line, column)
         y = baseline_at(self.lines, line, x) + (row - BASELINE) * scale
         return x, y
+
+    def column(self, line: NDArray[np.int64], x: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return the strip columns of page columns; both (N,) float64, edges of pixels."""
+        return (x - self.origin[line]) / self.scale[line] + self.start[line] + PAD
 
     def to_strip(
         self, line: NDArray[np.int64], x: NDArray[np.float64], y: NDArray[np.float64]
     ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Map page coordinates to strip coordinates; the inverse of `to_page`."""
-        column = (x - self.origin[line]) / self.scale[line] + self.start[line] + PAD
+        column = self.column(line, x)
         row = (y - baseline_at(self.lines, line, x)) / self.scale[line] + BASELINE
         return column, row
 
@@ -143,8 +151,11 @@ def _fill(
     height, width = grey.shape
     columns = strip.shape[1]
     x0 = float(lines.box[line, 0]) - PAD * scale
+    # Pixel centres of the strip on the page.
+    xs = (np.arange(columns, dtype=np.float64) + 0.5) * scale + x0
+    ys = (np.arange(FRAME, dtype=np.float64) + 0.5 - BASELINE) * scale
     ends = np.array([0.0, columns / 2, columns]) * scale + x0
-    feet = baseline_at(lines, np.full(3, line), ends)
+    feet = _foot(lines, line, ends)
     margin = 2
     left = int(np.floor(x0)) - margin
     right = int(np.ceil(ends[2])) + margin
@@ -156,22 +167,32 @@ def _fill(
         slice(max(0, left), max(0, min(width, right))),
     )
     pads = (
-        (inner[0].start - top, bottom - max(inner[0].stop, inner[0].start)),
-        (inner[1].start - left, right - max(inner[1].stop, inner[1].start)),
+        inner[0].start - top,
+        bottom - max(inner[0].stop, inner[0].start),
+        inner[1].start - left,
+        right - max(inner[1].stop, inner[1].start),
     )
-    ink = np.pad(255 - grey[inner], pads)
-    own = np.pad(table[labels[inner]], pads)
-    # Pixel centres of the strip in the cut-out; integer coordinates are pixel centres.
-    xs = (np.arange(columns, dtype=np.float64) + 0.5) * scale + x0
-    foot = baseline_at(lines, np.full(columns, line), xs)
-    ys = (np.arange(FRAME, dtype=np.float64) + 0.5 - BASELINE) * scale
-    map_x = np.broadcast_to((xs - 0.5 - left).astype(np.float32), (FRAME, columns))
-    map_y = (ys[:, None] + foot[None, :] - 0.5 - top).astype(np.float32)
+    if inner[0].stop <= inner[0].start or inner[1].stop <= inner[1].start:
+        return
+    ink, own = 255 - grey[inner], labels[inner]
+    if any(pads):
+        ink = np.asarray(cv2.copyMakeBorder(ink, *pads, cv2.BORDER_CONSTANT), np.uint8)
+        own = np.asarray(cv2.copyMakeBorder(own, *pads, cv2.BORDER_CONSTANT), np.int32)
+    # Integer coordinates are pixel centres.
+    map_x = np.empty((FRAME, columns), np.float32)
+    map_x[:] = xs - 0.5 - left
+    map_y = np.empty((FRAME, columns), np.float32)
+    np.add(ys[:, None], _foot(lines, line, xs) - 0.5 - top, out=map_y, casting="same_kind")
     if scale > 1.15:
         # Average over the area that becomes one pixel, then sample.
         ink = np.asarray(cv2.GaussianBlur(ink, (0, 0), 0.38 * scale), np.uint8)
-    map_x = np.ascontiguousarray(map_x)
     strip[:] = cv2.remap(ink, map_x, map_y, cv2.INTER_LINEAR)
-    row = np.clip(np.round(map_y).astype(np.int64), 0, own.shape[0] - 1)
-    column = np.clip(np.round(map_x[0]).astype(np.int64), 0, own.shape[1] - 1)
-    label[:] = own[row, column[None, :]]
+    nearest = np.asarray(cv2.remap(own, map_x, map_y, cv2.INTER_NEAREST), np.int32)
+    np.take(table, nearest, out=label, mode="clip")
+
+
+def _foot(lines: Lines, line: int, x: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the rows on which one line's letters stand at columns of the page."""
+    c = lines.baseline[line]
+    local = x - lines.origin[line]
+    return np.asarray(c[0] + c[1] * local + c[2] * local * local, np.float64)

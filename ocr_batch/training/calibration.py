@@ -22,14 +22,21 @@ def log_softmax(logits: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def negative_log_likelihood(
-    logits: NDArray[np.floating], label: NDArray[np.integer], temperature: float = 1.0
+    logits: NDArray[np.floating],
+    label: NDArray[np.integer],
+    temperature: float = 1.0,
+    weight: NDArray[np.floating] | None = None,
 ) -> float:
-    """Return the mean of -log p(label), in nats, of logits (N, C) divided by `temperature`."""
+    """Return the (weighted) mean of -log p(label), in nats, of logits (N, C) / `temperature`."""
     scores = log_softmax(logits.astype(np.float64) / temperature)
-    return float(-scores[np.arange(len(label)), label].mean())
+    return float(np.average(-scores[np.arange(len(label)), label], weights=weight))
 
 
-def fit_temperature(logits: NDArray[np.floating], label: NDArray[np.integer]) -> float:
+def fit_temperature(
+    logits: NDArray[np.floating],
+    label: NDArray[np.integer],
+    weight: NDArray[np.floating] | None = None,
+) -> float:
     """Find the temperature that makes the labels most likely.
 
     Golden-section search over the logarithm of the temperature, between 0.2 and 5 (the likelihood
@@ -40,6 +47,8 @@ def fit_temperature(logits: NDArray[np.floating], label: NDArray[np.integer]) ->
     logits : (N, C) float
         On crops that were not trained on.
     label : (N,) int
+    weight : (N,) float, optional
+        How much each crop counts.
 
     Returns
     -------
@@ -53,7 +62,7 @@ def fit_temperature(logits: NDArray[np.floating], label: NDArray[np.integer]) ->
     low, high = np.log(0.2), np.log(5.0)
 
     def cost(place: float) -> float:
-        return negative_log_likelihood(logits, label, float(np.exp(place)))
+        return negative_log_likelihood(logits, label, float(np.exp(place)), weight)
 
     left, right = high - ratio * (high - low), low + ratio * (high - low)
     cost_left, cost_right = cost(left), cost(right)

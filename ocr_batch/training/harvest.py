@@ -1,6 +1,6 @@
 """Harvest labelled crops from real pages whose text is known.
 
-Each page is read and aligned with its transcript (`training.forced`); the crops whose labels can
+Each page is read and aligned with its transcript (`alignment.forced`); the crops whose labels can
 be trusted are kept, those that reading had wrong above all, and wrong cuts as garbage.
 """
 
@@ -16,6 +16,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from ocr_batch.alignment.forced import force_page
+from ocr_batch.alignment.pairs import PagePair
 from ocr_batch.batch.local import DEFAULT_TIMEOUT, available_cores, run_processes
 from ocr_batch.batch.work import Opened
 from ocr_batch.datasets.crops import CropSet, pack
@@ -23,8 +25,6 @@ from ocr_batch.datasets.harvested import HarvestedPage, HarvestWriter, read_harv
 from ocr_batch.errors import TrainingError, UsageError
 from ocr_batch.recognition.bundle import CARD, find_bundle, load_card
 from ocr_batch.training.contact import contact_path, draw_contact
-from ocr_batch.training.forced import force_page
-from ocr_batch.training.pairs import PagePair
 from ocr_batch.training.real_crops import crop_page
 
 if TYPE_CHECKING:

@@ -22,17 +22,15 @@ from ocr_batch.recognition.charset import (
 )
 from ocr_batch.recognition.spaces import gap_features
 from ocr_batch.rendering.page import RenderedPage
-from ocr_batch.segmentation.atoms import find_atoms
-from ocr_batch.segmentation.crops import make_crops, spread_labels
 from ocr_batch.segmentation.lattice import (
     Edges,
     Pieces,
-    find_pieces,
     join_edges,
     part_edges,
     whole_edges,
 )
-from ocr_batch.segmentation.strips import X_HEIGHT, Strips, make_strips
+from ocr_batch.segmentation.page import segment
+from ocr_batch.segmentation.strips import X_HEIGHT, Strips
 
 __all__ = ["LabelledPage", "label_page"]
 
@@ -91,15 +89,15 @@ def label_page(page: RenderedPage) -> LabelledPage:
     """
     prepared = prepare(sheet_from_array(page.grey))
     layout = analyse(prepared.ink, prepared.rules, prepared.components, prepared.x_height or 20.0)
-    strips = make_strips(prepared.grey, layout.components, layout.lines)
-    pieces = find_pieces(strips, find_atoms(layout.components, layout.lines))
+    segmented = segment(prepared.grey, layout.components, layout.lines)
+    strips, pieces = segmented.strips, segmented.pieces
     every = np.ones(int(pieces.atom.max(initial=-1)) + 1, np.bool_)
     edges = whole_edges(pieces) + part_edges(pieces, every) + join_edges(pieces, every)
     label, face = _labels(page, prepared, strips, pieces, edges)
     known = np.flatnonzero(label >= 0)
     gaps, spaces = _gaps(page, pieces, edges, label, face)
     edges = edges.take(known)
-    images, geometry = make_crops(strips, pieces, edges, spread_labels(pieces.label))
+    images, geometry = segmented.crops(edges)
     owner = face[known]
     truth = page.characters.face
     faces = np.where(owner >= 0, truth[np.maximum(owner, 0)] if len(truth) else -1, -1)

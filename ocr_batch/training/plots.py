@@ -136,7 +136,14 @@ def learning_curves(epochs: Sequence[EpochLike], theme: Theme, *, by_epoch: bool
     return to_png(figure)
 
 
-def reliability_diagram(before: Reliability, after: Reliability, theme: Theme) -> bytes:
+def reliability_diagram(
+    before: Reliability,
+    after: Reliability,
+    theme: Theme,
+    *,
+    titles: tuple[str, str] = ("Before scaling", "After scaling"),
+    what: str = "images",
+) -> bytes:
     """Draw how often images were read right against the confidence, before and after scaling.
 
     Parameters
@@ -144,6 +151,10 @@ def reliability_diagram(before: Reliability, after: Reliability, theme: Theme) -
     before, after : Reliability
         With temperature 1, and with the temperature of the bundle.
     theme : Theme
+    titles : tuple of str
+        Of the two parts.
+    what : str
+        What was read, in the plural.
 
     Returns
     -------
@@ -154,8 +165,7 @@ def reliability_diagram(before: Reliability, after: Reliability, theme: Theme) -
 
     figure = new_figure(9.6, 4.9, theme)
     parts = figure.subplots(1, 2, sharey=True)
-    series = (("Before scaling", before), ("After scaling", after))
-    for axes, (title, found) in zip(parts, series, strict=True):
+    for axes, title, found in zip(parts, titles, (before, after), strict=True):
         heading = f"{title}: calibration error {found.error:.2%}"
         _style(axes, theme, heading, "confidence", "share read right")
         axes.grid(color=theme.line, linewidth=0.7)
@@ -167,7 +177,7 @@ def reliability_diagram(before: Reliability, after: Reliability, theme: Theme) -
         axes.plot(low, high, color=theme.first, linewidth=1.2)
         axes.scatter(
             low, high, sizes, color=theme.first, edgecolors=theme.ground, linewidths=0.8, zorder=3,
-            label="images of like confidence (area: how many)",
+            label=f"{what} of like confidence (area: how many)",
         )  # fmt: skip
         axes.set_xlim(-0.03, 1.05)
         axes.set_ylim(-0.03, 1.05)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from ocr_batch.alignment.forced import ForcedPage
 from ocr_batch.batch.pipeline import ReadTrace
 from ocr_batch.recognition.charset import (
     CLASSES,
@@ -18,7 +19,6 @@ from ocr_batch.recognition.charset import (
     TWO,
 )
 from ocr_batch.segmentation.strips import X_HEIGHT
-from ocr_batch.training.forced import ForcedPage
 
 __all__ = ["RealCrops", "crop_page"]
 

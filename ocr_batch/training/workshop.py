@@ -16,7 +16,9 @@ from ocr_batch.training.run import CHECKPOINT
 __all__ = ["Workshop", "open_workshop"]
 
 #: Files that may lie in a folder before its first bundle: what is not trained here.
-_BEFOREHAND = frozenset({"language.npz", "spaces.npz", "replay.npz", "recipe.ini"})
+_BEFOREHAND = frozenset(
+    {"language.npz", "spaces.npz", "confidence.npz", "replay.npz", "recipe.ini"}
+)
 #: What each training makes anew.
 _MADE = frozenset(
     {CARD, "model.keras", "model.float.tflite", "model.int8.tflite", "prediction_model.h5"}

@@ -12,9 +12,9 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from ocr_batch.alignment.transcript import ANY_CLASS, SINGLES, SPELLINGS, UNKNOWN
 from ocr_batch.recognition.charset import N_CHARACTERS, NOISE
 from ocr_batch.recognition.decoder import DecoderOptions
-from ocr_batch.training.transcript import ANY_CLASS, SINGLES, SPELLINGS, UNKNOWN
 
 __all__ = ["AlignmentOptions", "ForcedPath", "Lattice", "LineTruth", "force"]
 
@@ -243,10 +243,12 @@ class _Search:
         nodes, size = len(lattice.space_odds), len(truth.text)
         self._value = np.full((nodes + 1, size + 1), _NEVER)
         # Where a state came from: a candidate and how many characters it took (-1: a hyphen),
-        # whether a space was taken on arrival, whether a character was then passed over.
+        # whether a space was taken on arrival, whether a character was passed over before or
+        # after that.
         self._edge = np.full((nodes + 1, size + 1), -1, np.int64)
         self._took = np.zeros((nodes + 1, size + 1), np.int64)
         self._spaced = np.zeros((nodes + 1, size + 1), np.bool_)
+        self._lacked = np.zeros((nodes + 1, size + 1), np.bool_)
         self._missed = np.zeros((nodes + 1, size + 1), np.bool_)
         letters = np.array(list(truth.text))
         self._space = letters == " "
@@ -274,12 +276,13 @@ class _Search:
         first[here == truth.start] = 0.0
         first[(here >= truth.stop) | space[1:]] = _NEVER
         self._value[0] = first
-        self._pass_over(0)
+        self._pass_over(0, self._missed)
         for node in range(1, nodes + 1):
             self._arrive(node, self._arriving[node])
             if node < nodes:
+                self._pass_over(node, self._lacked)
                 self._take_space(node)
-            self._pass_over(node)
+            self._pass_over(node, self._missed)
         last = np.where(space[1:], -options.end, -options.end - options.missing / 2)
         last[here == truth.stop] = 0.0
         last[(here <= truth.start) | space[:-1]] = _NEVER
@@ -323,11 +326,11 @@ class _Search:
         self._spaced[node] = taken > plain
         self._value[node] = np.maximum(taken, plain)
 
-    def _pass_over(self, node: int) -> None:
+    def _pass_over(self, node: int, missed: NDArray[np.bool_]) -> None:
         """Leave characters of the truth out: a running maximum along the truth."""
         lifted = self._value[node] + self._passed
         best = np.maximum.accumulate(lifted)
-        self._missed[node] = best > lifted
+        missed[node] = best > lifted
         self._value[node] = best - self._passed
 
     def _back(
@@ -337,13 +340,11 @@ class _Search:
         node = len(self._lattice.space_odds)
         scores = {wanted.size: wanted for wanted in self._wanted}
         while True:
-            while self._missed[node, position]:
-                position -= 1
-                if not self._space[position]:
-                    steps.append((-1, -1, position, self._cost[position]))
+            position = self._back_over(self._missed[node], position, steps)
             if not node:
                 break
             position -= int(self._spaced[node, position])
+            position = self._back_over(self._lacked[node], position, steps)
             edge, took = int(self._edge[node, position]), int(self._took[node, position])
             if took > 0:
                 position -= took
@@ -360,6 +361,19 @@ class _Search:
         table = np.array(steps, np.float64).reshape(-1, 4)
         edge, label, place = table[:, :3].astype(np.int64).T
         return edge, label, place, table[:, 3]
+
+    def _back_over(
+        self,
+        missed: NDArray[np.bool_],
+        position: int,
+        steps: list[tuple[int, int, int, float]],
+    ) -> int:
+        """Note the characters that were passed over, and return where that began."""
+        while missed[position]:
+            position -= 1
+            if not self._space[position]:
+                steps.append((-1, -1, position, self._cost[position]))
+        return position
 
 
 def _losses(

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from rapidfuzz import fuzz
 from rapidfuzz.distance import Levenshtein
 
-from ocr_batch.evaluation.metrics import WILDCARD, normalise
+from ocr_batch.alignment.folding import WILDCARD, normalise
 from ocr_batch.recognition.charset import CLASSES, N_CHARACTERS
 
 __all__ = [

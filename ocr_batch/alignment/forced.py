@@ -12,26 +12,25 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ocr_batch.batch.pipeline import Models, ReadTrace
-from ocr_batch.recognition.charset import CHARACTERS, CLASSES, N_CHARACTERS
-from ocr_batch.recognition.classifier import Classifier
-from ocr_batch.recognition.language import LanguageModel
-from ocr_batch.recognition.scoring import Scored
-from ocr_batch.recognition.spaces import SpaceModel, gap_features
-from ocr_batch.segmentation.lattice import join_edges, part_edges
-from ocr_batch.segmentation.page import Segmented
-from ocr_batch.training.alignment import (
+from ocr_batch.alignment.path import (
     AlignmentOptions,
     ForcedPath,
     Lattice,
     LineTruth,
     force,
 )
-from ocr_batch.training.transcript import SPELLINGS, Span, Transcript, find_spans, fold_transcript
+from ocr_batch.alignment.transcript import SPELLINGS, Span, Transcript, find_spans, fold_transcript
+from ocr_batch.batch.pipeline import Models, ReadTrace
+from ocr_batch.recognition.charset import CHARACTERS, CLASSES, N_CHARACTERS
+from ocr_batch.recognition.classifier import Classifier
+from ocr_batch.recognition.language import LanguageModel
+from ocr_batch.recognition.scoring import Scored
+from ocr_batch.recognition.spaces import space_odds
+from ocr_batch.segmentation.lattice import join_edges, part_edges
+from ocr_batch.segmentation.page import Segmented
 
 __all__ = ["ForcedPage", "force_page", "read_lines"]
 
-_NO_SPACE = -30.0
 # A step that costs more than this may be for want of the right candidate.
 _TROUBLE = 1.5
 _MOST = 10.0
@@ -71,6 +70,8 @@ class ForcedPage:
     edge, label : ndarray of int64, shape (M,)
         As in `ForcedPath`, candidates counted through the page.
     line : ndarray of int64, shape (M,)
+    place : ndarray of int64, shape (M,)
+        Position in `Transcript.text`, -1 as in `ForcedPath`.
     confidence : ndarray of float64, shape (M,)
         How likely the label is right, 0..1; 0 for steps that have none, and for lines whose
         characters are shown at a wrong scale.
@@ -84,6 +85,7 @@ class ForcedPage:
     edge: NDArray[np.int64]
     label: NDArray[np.int64]
     line: NDArray[np.int64]
+    place: NDArray[np.int64]
     confidence: NDArray[np.float64]
     extra: NDArray[np.bool_]
     truth: int
@@ -140,7 +142,7 @@ def force_page(
     options = options or AlignmentOptions()
     truth = fold_transcript(transcript)
     spans = find_spans(read_lines(trace), truth.text)
-    odds = _space_odds(trace.page, models.spaces)
+    odds = space_odds(trace.page, models.spaces)
     scored = trace.scored
     numbers, paths = _force_lines(trace.page, scored, odds, spans, truth, options)
     questioned = _questioned(trace.page, scored, numbers, paths)
@@ -156,13 +158,6 @@ def force_page(
         for k, number, path in zip(which, new, better, strict=True):
             numbers[k], paths[k] = number, path
     return _gather(scored, spans, numbers, paths, truth, models.language)
-
-
-def _space_odds(page: Segmented, spaces: SpaceModel) -> NDArray[np.float32]:
-    odds = np.full(len(page.pieces), _NO_SPACE, np.float32)
-    features, piece = gap_features(page.pieces)
-    odds[piece] = spaces.log_odds(features)
-    return odds
 
 
 def _force_lines(
@@ -254,7 +249,7 @@ def _gather(
     size = len(truth.text.replace(" ", ""))
     if not paths:
         none = np.zeros(0, np.int64)
-        return ForcedPage(scored, none, none, none, np.zeros(0), none.astype(np.bool_), size)
+        return ForcedPage(scored, none, none, none, none, np.zeros(0), none.astype(np.bool_), size)
     edge = np.concatenate(
         [
             np.where(path.edge >= 0, number[np.maximum(path.edge, 0)], -1)
@@ -265,7 +260,7 @@ def _gather(
     length = [len(path.edge) for path in paths]
     line = np.repeat([span.line for span in spans], length).astype(np.int64)
     own = np.concatenate([path.place for path in paths])
-    place = own + np.repeat([span.first for span in spans], length)
+    place = np.where(own >= 0, own + np.repeat([span.first for span in spans], length), -1)
     beside, around = zip(*(_neighbours(path.loss) for path in paths), strict=True)
     agreement = np.repeat([span.agreement for span in spans], length)
     doubts = np.stack(
@@ -274,7 +269,7 @@ def _gather(
             np.concatenate(beside),
             np.minimum(_MOST_AROUND, np.concatenate(around)),
             np.minimum(_MOST_DISAGREEMENT, 1 - agreement),
-            _context(scored, edge, label, np.where(own >= 0, place, -1), truth.text, language),
+            _context(scored, edge, label, place, truth.text, language),
         ],
         axis=1,
     )
@@ -282,7 +277,7 @@ def _gather(
     known = (edge >= 0) & (label >= 0)
     confidence[~known | _other_scale(scored, edge, label, line)] = 0.0
     extra = (edge >= 0) & (label < 0) & (own < 0)
-    return ForcedPage(scored, edge, label, line, confidence, extra, size)
+    return ForcedPage(scored, edge, label, line, place, confidence, extra, size)
 
 
 def _confidence(doubts: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -8,10 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 from pages import SIZE, Canvas, page_of, sheet_of
 
+from ocr_batch.alignment.forced import ForcedPage, force_page, read_lines
 from ocr_batch.batch.pipeline import Models, ReadTrace, load_models, trace_sheet
 from ocr_batch.recognition.assembly import stored_boxes
 from ocr_batch.recognition.charset import CLASSES, LEFT, N_CHARACTERS, NOISE, RIGHT, TWO
-from ocr_batch.training.forced import ForcedPage, force_page, read_lines
 from ocr_batch.training.real_crops import crop_page
 
 LINES = [

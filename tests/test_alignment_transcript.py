@@ -6,8 +6,8 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ocr_batch.alignment.transcript import ANY_CLASS, UNKNOWN, find_spans, fold_transcript
 from ocr_batch.recognition.charset import CLASSES
-from ocr_batch.training.transcript import ANY_CLASS, UNKNOWN, find_spans, fold_transcript
 
 PAGE = ["It was the best of times,", "it was the worst of times,", "it was the age of wisdom"]
 

@@ -1,0 +1,1 @@
+"""What was read and its truth are laid side by side."""
