@@ -139,3 +139,13 @@ def test_lines_of_a_layout_hold_their_components():
             components.right[own].max(), components.bottom[own].max(),
         )  # fmt: skip
         assert tuple(lines.box[number]) == hull
+
+
+def test_close_lines_that_hang_together_are_parted():
+    canvas = Canvas(1200, 300)
+    for foot in (120, 150):
+        # Across the gap, the upper line's end is level with both beginnings.
+        end = canvas.text(60, foot, "no one ran near us and all")[2]
+        canvas.text(end + 40, foot - 16, "had none or more summer man")
+    _, layout = laid_out(canvas.grey)
+    np.testing.assert_allclose(np.sort(layout.lines.baseline[:, 0]), [104, 120, 134, 150], atol=3)

@@ -9,7 +9,6 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ocr_batch.batch.scales import better_x_heights
 from ocr_batch.document import Page
@@ -21,9 +20,9 @@ from ocr_batch.recognition.bundle import check_purpose, find_bundle, load_card
 from ocr_batch.recognition.charset import CLASSES
 from ocr_batch.recognition.classifier import Classifier, load_classifier
 from ocr_batch.recognition.confidence import Confidence, ConfidenceModel
-from ocr_batch.recognition.decoder import DecoderOptions, Reading, decode, make_candidates
+from ocr_batch.recognition.decoder import DecoderOptions, Reading
 from ocr_batch.recognition.language import LanguageModel
-from ocr_batch.recognition.quotes import close_quotes
+from ocr_batch.recognition.reading import decode_pages
 from ocr_batch.recognition.scoring import (
     Scored,
     atom_quality,
@@ -31,7 +30,7 @@ from ocr_batch.recognition.scoring import (
     score_parts,
     score_whole,
 )
-from ocr_batch.recognition.spaces import SpaceModel, space_odds
+from ocr_batch.recognition.spaces import SpaceModel
 from ocr_batch.recognition.word_features import word_features
 from ocr_batch.segmentation.page import Segmented, segment
 
@@ -289,7 +288,8 @@ def trace_prepared(
     draft = _Draft(prepared, layout, page, score_whole([page], models.classifier)[0])
     draft = _rescale(draft, models, timer)
     scored = score_parts([draft.page], [draft.scored], models.classifier)[0]
-    reading = _decode([draft.page], [scored], models, options or ReadOptions())[0]
+    decoder = (options or ReadOptions()).decoder
+    reading = decode_pages([draft.page], [scored], models.spaces, models.language, decoder)[0]
     return ReadTrace(draft.prepared, draft.layout, draft.page, scored, reading)
 
 
@@ -303,7 +303,7 @@ def _read(
     with timer.stage("classify"):
         scored = score_parts(pages, [draft.scored for draft in drafts], models.classifier)
     with timer.stage("decode"):
-        readings = _decode(pages, scored, models, options)
+        readings = decode_pages(pages, scored, models.spaces, models.language, options.decoder)
     return drafts, scored, readings
 
 
@@ -375,52 +375,3 @@ def _rescale(draft: _Draft, models: Models, timer: StageTimer) -> _Draft:
         changed = heights != layout.lines.x_height
         scored = score_changed(page, draft.page, draft.scored, changed, models.classifier)
     return _Draft(draft.prepared, replace(layout, lines=lines), page, scored)
-
-
-def _decode(
-    pages: Sequence[Segmented],
-    scored: Sequence[Scored],
-    models: Models,
-    options: ReadOptions,
-) -> list[Reading]:
-    """Decode the lines of all pages at once."""
-    first_piece = np.cumsum([0] + [len(page.pieces) for page in pages])
-    first_edge = np.cumsum([0] + [len(scores.edges) for scores in scored])
-    first_line = np.cumsum([0] + [len(page.strips.lines) for page in pages])
-    starts, stops = [], []
-    for number, page in enumerate(pages):
-        bounds = np.searchsorted(page.pieces.line, np.arange(len(page.strips.lines) + 1))
-        starts.append(bounds[:-1] + first_piece[number])
-        stops.append(bounds[1:] + first_piece[number])
-    candidates = make_candidates(
-        _shifted([scores.edges.start for scores in scored], first_piece),
-        _shifted([scores.edges.stop for scores in scored], first_piece),
-        np.concatenate([scores.edges.atoms for scores in scored]),
-        np.concatenate([scores.log_probabilities for scores in scored]),
-        options.decoder,
-        np.concatenate([page.cell_odds(s.edges) for page, s in zip(pages, scored, strict=True)]),
-    )
-    reading = decode(
-        candidates,
-        np.concatenate(starts),
-        np.concatenate(stops),
-        np.concatenate([space_odds(page, models.spaces) for page in pages]),
-        models.language,
-        options.decoder,
-    )
-    result = []
-    for number in range(len(pages)):
-        own = (reading.line >= first_line[number]) & (reading.line < first_line[number + 1])
-        part = Reading(
-            reading.edge[own] - first_edge[number],
-            reading.label[own],
-            reading.space[own],
-            reading.line[own] - first_line[number],
-            reading.gap[own],
-        )
-        result.append(close_quotes(part))
-    return result
-
-
-def _shifted(parts: Sequence[NDArray[np.int64]], first: NDArray[np.int64]) -> NDArray[np.int64]:
-    return np.concatenate([part + first[number] for number, part in enumerate(parts)])

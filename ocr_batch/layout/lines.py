@@ -20,6 +20,13 @@ _LEVEL = 0.4
 _MOST_GROUPS = 600
 _WORD = 4
 _MOST_MARKS = 20_000
+# Letters of a group whose feet are so many x-heights apart stand on two lines; from this number
+# and share of them on, the group is two lines.
+_DOUBLE = (1.2, 3.0)
+_LOOK_AHEAD = 6
+_FEWEST_DOUBLE = 8
+_SHARE_DOUBLE = 0.3
+_STAND_LEVEL = 0.25
 
 
 @dataclass(frozen=True)
@@ -217,6 +224,11 @@ def find_lines(
     size = np.bincount(group, minlength=int(group.max(initial=0)) + 1)[group]
     linked &= near | (similar & (size[a] > 1) & (size[b] > 1))
     group = connected_groups(len(components), a[linked], b[linked])
+    double = _doubles(components, np.where(body, group, -1), x_height)
+    if double.any():
+        # Two close lines hang together somewhere: only letters that stand level link them now.
+        linked &= ~double[a] | (near & _stand_level(components, a, b, x_height))
+        group = connected_groups(len(components), a[linked], b[linked])
     line_of, box = _boxes_of(components, np.where(body, group, -1))
     if len(box) > _MOST_GROUPS:
         # Text does not come in so many pieces: what is shorter than a word is dirt.
@@ -235,6 +247,35 @@ def find_lines(
     kept = np.unique(line_of[line_of >= 0])
     line_of, box = _boxes_of(components, line_of)
     return Lines(line_of, box, origin[kept], baseline[kept], heights[kept], sure[kept])
+
+
+def _doubles(
+    components: Components, group: NDArray[np.int32], x_height: float
+) -> NDArray[np.bool_]:
+    """Tell which components are in groups of two lines: many letters stand below others."""
+    member = np.flatnonzero(group >= 0)
+    member = member[np.lexsort((components.left[member], group[member]))]
+    stacked = np.zeros(len(components), np.bool_)
+    for ahead in range(1, min(_LOOK_AHEAD, len(member) - 1) + 1):
+        one, other = member[:-ahead], member[ahead:]
+        apart = np.abs(components.bottom[one] - components.bottom[other]) / x_height
+        below = (group[one] == group[other]) & (apart > _DOUBLE[0]) & (apart < _DOUBLE[1])
+        below &= components.right[one] > components.left[other]
+        stacked[one[below]] = stacked[other[below]] = True
+    names = np.maximum(group, 0)
+    size = np.bincount(names[member], minlength=int(names.max(initial=0)) + 1)
+    count = np.bincount(names[member], stacked[member], minlength=len(size))
+    double = (count >= _FEWEST_DOUBLE) & (count >= _SHARE_DOUBLE * size)
+    return np.asarray((group >= 0) & double[names], np.bool_)
+
+
+def _stand_level(
+    components: Components, a: NDArray[np.int32], b: NDArray[np.int32], x_height: float
+) -> NDArray[np.bool_]:
+    """Tell which pairs have their feet or their heads on one level."""
+    feet = np.abs(components.bottom[a] - components.bottom[b])
+    heads = np.abs(components.top[a] - components.top[b])
+    return np.asarray(np.minimum(feet, heads) <= _STAND_LEVEL * x_height, np.bool_)
 
 
 def _medians(

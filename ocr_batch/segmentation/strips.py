@@ -122,17 +122,21 @@ def make_strips(grey: NDArray[np.uint8], components: Components, lines: Lines) -
     for line in range(count):
         members = order[bounds[line] : bounds[line + 1]]
         table[members + 1] = members + 1
-        columns = slice(int(start[line]), int(stop[line]))
-        _fill(
-            grey,
-            components.labels,
-            table,
-            lines,
-            line,
-            float(scale[line]),
-            strip[:, columns],
-            label[:, columns],
-        )
+        # OpenCV maps no image as wide as 2**15, be it the page's or the strip's.
+        block = max(1, int(_WIDEST / max(1.0, scale[line])))
+        for first in range(int(start[line]), int(stop[line]), block):
+            columns = slice(first, min(first + block, int(stop[line])))
+            _fill(
+                grey,
+                components.labels,
+                table,
+                lines,
+                line,
+                float(lines.box[line, 0] + (first - start[line] - PAD) * scale[line]),
+                float(scale[line]),
+                strip[:, columns],
+                label[:, columns],
+            )
         table[members + 1] = 0
     return Strips(strip, label, start, stop, lines.box[:, 0].copy(), scale, lines)
 
@@ -143,14 +147,14 @@ def _fill(
     table: NDArray[np.int32],
     lines: Lines,
     line: int,
+    x0: float,
     scale: float,
     strip: NDArray[np.uint8],
     label: NDArray[np.int32],
 ) -> None:
-    """Write one line's strip and labels into their places."""
+    """Write a line's strip and labels, or a part of them from a page column on, into their places."""
     height, width = grey.shape
     columns = strip.shape[1]
-    x0 = float(lines.box[line, 0]) - PAD * scale
     # Pixel centres of the strip on the page.
     xs = (np.arange(columns, dtype=np.float64) + 0.5) * scale + x0
     ys = (np.arange(FRAME, dtype=np.float64) + 0.5 - BASELINE) * scale
