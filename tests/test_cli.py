@@ -191,6 +191,9 @@ def test_a_second_run_keeps_names_and_rows_of_the_first(scans: Path, tmp_path: P
         ["read", "a.png", "-o", "-", "--format", "csv"],
         ["read", "a.png", "-o", "out", "--decoder", "nonsense=1"],
         ["read", "a.png", "-o", "out", "--decoder", "width=x"],
+        ["read", "a.png", "-o", "out", "--decoder", "width=0"],
+        ["read", "a.png", "-o", "out", "--decoder", "beam=-1"],
+        ["read", "a.png", "-o", "out", "--decoder", "pitch=nan"],
     ],
 )
 def test_wrong_usage(arguments: list[str], tmp_path: Path, monkeypatch, capsys) -> None:

@@ -61,6 +61,37 @@ def test_against(folders: Path, capsys: pytest.CaptureFixture[str]):
     assert (cer["low"], cer["high"]) == pytest.approx((-1 / 9, -1 / 9))
 
 
+def test_what_the_other_reading_lacks_is_said(folders: Path, capsys: pytest.CaptureFixture[str]):
+    (folders / "other" / "b.txt").unlink()
+    assert evaluate(folders, "--against", folders / "other") == 0
+    assert "1 page without output in B, counted as read empty" in capsys.readouterr().out
+    assert evaluate(folders, "--against", folders / "other", "--json") == 0
+    assert json.loads(capsys.readouterr().out)["against"]["missing"] == 1
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [(("--seed", 3), "--against"), (("--boxes", "--confidence"), "--detail char")],
+)
+def test_options_that_do_not_go_together(
+    folders: Path, capsys: pytest.CaptureFixture[str], options: tuple[object, ...], words: str
+):
+    assert evaluate(folders, *options) == 1
+    assert words in capsys.readouterr().err
+
+
+def test_a_case_is_no_fault_of_a_box_when_it_is_ignored(
+    folders: Path, capsys: pytest.CaptureFixture[str]
+):
+    for page in ("a", "b"):
+        path = folders / "out" / f"{page}.csv"
+        path.write_text(path.read_text("utf-8").replace(",t\n", ",T\n"), "utf-8")
+    for options, wrong in (((), 4), (("--ignore-case",), 2)):
+        assert evaluate(folders, "--boxes", "--json", *options) == 0
+        found = json.loads(capsys.readouterr().out)
+        assert found["boxes"]["totals"]["wrong"] == wrong
+
+
 def test_neither_is_shown_unasked(folders: Path, capsys: pytest.CaptureFixture[str]):
     assert evaluate(folders) == 0
     shown = capsys.readouterr().out

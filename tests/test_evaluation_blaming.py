@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ from cli_tools import run, save, text_image
 
 from ocr_batch.errors import BundleError, InputError
 from ocr_batch.evaluation.blaming import blame_pages, errors_of, find_tasks
+from ocr_batch.evaluation.causes import Cause
 
 FIRST = "The quick brown fox jumps over"
 SECOND = "the lazy dog near the river bank"
@@ -54,6 +56,15 @@ def test_an_unknown_model_is_named_before_any_process_starts() -> None:
         blame_pages([], "nosuch")
 
 
+def test_a_page_that_can_not_be_handled_does_not_end_the_others(folder: Path) -> None:
+    tasks, _ = find_tasks([str(folder / "images")], folder / "out", folder / "truth")
+    odd = replace(tasks[0], pair=replace(tasks[0].pair, number=None))  # type: ignore[arg-type]
+    broken, page = blame_pages([odd, tasks[2]], jobs=1)
+    assert "Unexpected TypeError" in broken.failure
+    assert broken.counts == {Cause.FAILED: 1}
+    assert not page.failure
+
+
 def test_the_command_prints_and_draws(folder: Path, tmp_path: Path) -> None:
     done = run(
         "evaluate",
@@ -88,6 +99,18 @@ def test_the_command_gives_json(folder: Path) -> None:
     assert blame["without_image"] == 4
     assert blame["ceilings"]["truth"] == blame["ceilings"]["aligned"]
     assert blame["ceilings"]["offered"] == blame["ceilings"]["truth"] - 1
+
+
+def test_a_folder_for_pictures_is_tried_before_pages_are_read(folder: Path, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    done = run(
+        *("evaluate", folder / "out", folder / "truth", "--blame", folder / "images"),
+        *("--pictures", tmp_path / "file"),
+    )
+    assert done.returncode == 4
+    # No page was named as failed: none was read.
+    assert "broken" not in done.stderr
+    assert "another folder" in done.stderr
 
 
 def test_options_that_would_do_nothing_are_refused(folder: Path) -> None:

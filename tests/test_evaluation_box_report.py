@@ -10,8 +10,8 @@ from ocr_batch.evaluation.box_report import (
     boxes_as_dict,
     evaluate_boxes,
     format_boxes,
-    read_character_table,
 )
+from ocr_batch.evaluation.character_table import read_character_table
 from ocr_batch.output.table import format_characters, format_words
 
 
@@ -60,6 +60,7 @@ def test_a_table_is_read_as_it_was_written(tmp_path):
         (format_words(page(*row("ab"))), "--detail char"),
         (format_characters(page(*row("ab"))) + "1,1,1,1,3,9\n", "a row that is no character"),
         (format_characters(page(*row("ab"))).replace("40", "x"), "a row that is no character"),
+        (format_characters(page(*row("ab"))) + 200_000 * "1", "is no table"),
     ],
 )
 def test_other_files_are_refused(tmp_path, content, message):
@@ -128,6 +129,12 @@ def test_lookalikes_are_the_same_character(folders):
         *folders({"a.csv": page(*row("'-x"))}, {"a.csv": page(*row("\u2019\u2014x"))})
     )
     assert found.totals == BoxCounts(good=3)
+
+
+def test_case_counts_unless_it_is_ignored(folders):
+    out, truth = folders({"a.csv": page(*row("aBc"))}, {"a.csv": page(*row("Abc"))})
+    assert evaluate_boxes(out, truth).totals == BoxCounts(good=1, wrong=2)
+    assert evaluate_boxes(out, truth, ignore_case=True).totals == BoxCounts(good=3)
 
 
 def test_faults(folders, tmp_path):

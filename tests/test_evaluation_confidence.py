@@ -51,6 +51,8 @@ def test_a_wildcard_agrees_with_any_one_character():
     assert _wrong(["a cart sat"], "a c~t sat") == ["cart"]
     # Elsewhere in the text, too, and only once.
     assert _wrong(["one two cat cot"], "c~t one two") == ["cot"]
+    # One that was read is a character as any other.
+    assert _wrong(["a c~t sat"], "a cat sat") == ["c~t"]
 
 
 def test_a_word_broken_over_lines_is_judged_as_one():

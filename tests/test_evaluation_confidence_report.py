@@ -83,16 +83,32 @@ def test_nothing_wrong_is_no_number(folders, capsys):
     assert json.loads(capsys.readouterr().out)["confidence"]["caught"] is None
 
 
+def test_no_words_are_not_said_to_be_calibrated(folders, tmp_path, capsys):
+    (tmp_path / "empty").mkdir()
+    assert main(["evaluate", str(tmp_path / "empty"), str(folders[1]), "--confidence"]) == 0
+    text = capsys.readouterr().out
+    assert "nothing to judge" in text and "ECE" not in text
+
+
 @pytest.mark.parametrize(
     ("spoil", "words"),
     [
-        (lambda path: path.unlink(), "--format both"),
+        (lambda path: path.unlink(), "--format txt,csv"),
         (lambda path: path.write_text(format_characters(_page(["a b"]))), "--detail char"),
         (lambda path: path.write_text("a,b\n1,2\n"), "Read the page again"),
         (lambda path: path.write_text(""), "no table"),
         (
             lambda path: path.write_text(format_words(_page(["a"])).replace("0.9000", "much")),
             "no number",
+        ),
+        *(
+            (
+                lambda path, value=value: path.write_text(
+                    format_words(_page(["a"])).replace("0.9000", value)
+                ),
+                "not from 0 to 1",
+            )
+            for value in ("nan", "1.5", "-0.1")
         ),
     ],
 )

@@ -109,3 +109,20 @@ def test_a_line_at_the_page_s_edge():
 def test_no_lines():
     _, lines, strips = _strips(np.full((200, 200), 255, np.uint8))
     assert len(lines) == 0 and strips.grey.shape == (FRAME, 0)
+
+
+def test_a_line_wider_than_opencv_can_map_is_read_in_parts():
+    words = [f"word {number} of a long line" for number in range(74)]
+    canvas = Canvas(37_000, 120)
+    for number, text in enumerate(words):
+        canvas.text(60 + 500 * number, 80, text)
+    ready, _, strips = _strips(canvas.grey)
+    assert ready.grey.shape[1] > 2**15
+    line = int(np.argmax(strips.stop - strips.start))
+    # Every component keeps its place along the whole line.
+    row, column = np.nonzero(strips.label)
+    x, _ = strips.to_page(np.full(len(row), line), column + 0.5, row + 0.5)
+    own = ready.components
+    label = strips.label[row, column] - 1
+    assert (x > own.left[label] - 2).all() and (x < own.right[label] + 2).all()
+    assert len(np.unique(label)) > 0.95 * sum(len(text.replace(" ", "")) for text in words)

@@ -108,6 +108,17 @@ def test_the_command_fits_a_model_that_reading_uses(tmp_path, monkeypatch, capsy
     assert model is not None and model.hidden.shape[0] == len(WORD_FEATURES)
 
 
+def test_one_document_is_refused_before_it_is_read(tmp_path, monkeypatch):
+    for part, suffix in (("pages", "png"), ("truth", "txt")):
+        (tmp_path / part).mkdir()
+        for number in (1, 2):
+            (tmp_path / part / f"book-{number}.{suffix}").touch()
+    names = [str(tmp_path / part) for part in ("pages", "truth")]
+    monkeypatch.setattr("sys.argv", ["confidence_model", *names, "-o", "confidence.npz"])
+    with pytest.raises(TrainingError, match="one document"):
+        main()
+
+
 def test_pages_and_transcripts_come_in_pairs(monkeypatch):
     monkeypatch.setattr("sys.argv", ["confidence_model", "pages", "-o", "confidence.npz"])
     with pytest.raises(UsageError, match="transcripts"):

@@ -48,12 +48,13 @@ def add(commands: Commands) -> None:
         "--boxes",
         action="store_true",
         help="compare the characters' boxes too: the .csv files that `read --detail char` wrote "
-        "with those that `render` wrote",
+        "with those that `render` wrote (needs other tables than --confidence)",
     )
     parser.add_argument(
         "--confidence",
         action="store_true",
-        help="tell how far the words' confidences in the .csv files can be believed",
+        help="tell how far the words' confidences in the .csv files can be believed "
+        "(those that `read` wrote without --detail char)",
     )
     parser.add_argument(
         "--against",
@@ -66,8 +67,7 @@ def add(commands: Commands) -> None:
         "--seed",
         metavar="N",
         type=at_least(0, int),
-        default=1,
-        help="of the bootstrap (default: 1)",
+        help="with --against: of the bootstrap (default: 1)",
     )
     parser.add_argument(
         "--blame",
@@ -113,7 +113,7 @@ def run(args: argparse.Namespace) -> int:
 def _add_boxes(args: argparse.Namespace, parts: list[str], more: dict[str, object]) -> None:
     from ocr_batch.evaluation.box_report import boxes_as_dict, evaluate_boxes, format_boxes
 
-    found = evaluate_boxes(Path(args.output), Path(args.truth))
+    found = evaluate_boxes(Path(args.output), Path(args.truth), ignore_case=args.ignore_case)
     parts.append(format_boxes(found, worst=args.worst))
     more["boxes"] = boxes_as_dict(found)
 
@@ -142,17 +142,25 @@ def _add_significance(
 
     other = evaluate_folders(args.against, Path(args.truth), ignore_case=args.ignore_case)
     scores = ([page.score for page in one.pages] for one in (evaluation, other))
-    result = compare_scores(*scores, seed=args.seed)
-    parts.append(format_significance(result, args.output, str(args.against)))
-    more["against"] = significance_as_dict(result)
+    result = compare_scores(*scores, seed=1 if args.seed is None else args.seed)
+    names = args.output, str(args.against)
+    parts.append(format_significance(result, *names, missing=other.missing))
+    more["against"] = {**significance_as_dict(result), "missing": other.missing}
 
 
 def _check(args: argparse.Namespace) -> None:
-    """Refuse options that would do nothing."""
+    """Refuse options that would do nothing, or that no folder can serve together."""
     given = {"--pictures": args.pictures, "--model": args.model, "--jobs": args.jobs}
     idle = [name for name, value in given.items() if value is not None]
     if idle and args.blame is None:
         raise UsageError(f"{idle[0]} does nothing without --blame IMAGES.")
+    if args.seed is not None and args.against is None:
+        raise UsageError("--seed does nothing without --against OTHER.")
+    if args.boxes and args.confidence:
+        raise UsageError(
+            "--boxes needs tables of characters, --confidence tables of words. Read into two "
+            "folders, one with --detail char, and evaluate each."
+        )
 
 
 def _add_blame(args: argparse.Namespace, parts: list[str], more: dict[str, object]) -> None:
@@ -161,6 +169,9 @@ def _add_blame(args: argparse.Namespace, parts: list[str], more: dict[str, objec
     from ocr_batch.evaluation.blaming import Blame, blame_pages, errors_of, find_tasks
 
     tasks, without = find_tasks([args.blame], Path(args.output), Path(args.truth))
+    if args.pictures is not None:
+        # Whether it can be written is known before anything is read.
+        draw_blame((), args.pictures)
     with progress("page", quiet=args.json) as bar:
 
         def show(page: PageBlame, total: int) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import math
 from collections.abc import Sequence
 from dataclasses import fields, replace
 from pathlib import Path
@@ -28,6 +29,9 @@ if TYPE_CHECKING:
     from ocr_batch.recognition.decoder import DecoderOptions
 
 __all__ = ["add", "read_options", "run"]
+
+#: Weights of the decoder that leave nothing to read below a number.
+_LEAST = {"margin": 0, "beam": 0, "width": 1}
 
 
 def _formats(value: str) -> tuple[str, ...]:
@@ -143,10 +147,14 @@ def _decoder(settings: Sequence[str]) -> DecoderOptions:
         if name not in known:
             raise UsageError(f"The decoder has no weight {name!r}; there are {', '.join(known)}.")
         try:
-            options = replace(options, **{name: known[name](number)})
+            weight = known[name](number)
         except ValueError:
             kind = "whole number" if known[name] is int else "number"
             raise UsageError(f"--decoder {setting}: {number!r} is not a {kind}.") from None
+        # Any other finite number is an experiment; these would lose every line without a word.
+        if not math.isfinite(weight) or weight < _LEAST.get(name, -math.inf):
+            raise UsageError(f"--decoder {setting}: no line could be read with {name} {number}.")
+        options = replace(options, **{name: weight})
     return options
 
 

@@ -55,8 +55,8 @@ def draw_blame(cases: Sequence[Case], folder: Path) -> list[Path]:
                 written.append(path)
     except OSError as error:
         raise OutputError(
-            f"Can not write to {folder}: {error.strerror or error}. Free some space or mend the "
-            "permissions."
+            f"Can not write to {folder}: {error.strerror or error}. Free some space, mend the "
+            "permissions, or name another folder."
         ) from error
     return written
 

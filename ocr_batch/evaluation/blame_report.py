@@ -71,11 +71,12 @@ def format_blame(blame: Blame, *, examples: int = 2) -> str:
 
 def _cause_lines(blame: Blame, total: int, examples: int) -> list[str]:
     wide = max(map(len, _NAMES.values()))
+    cases = blame.cases
     lines = []
     for cause, count in _ranked(blame):
         rate = f"{count / max(1, total):7.1%} {count / max(1, blame.chars):7.3%}"
         lines.append(f"{count:>7,} {rate}  {_NAMES[cause]:<{wide}}  {cause.value}")
-        for case in _examples(blame.cases, cause, examples):
+        for case in _examples(cases, cause, examples):
             lines.append(f"{'':>25}{case.page}: {case.truth} | {case.read}")
     return lines
 
@@ -146,7 +147,7 @@ def blame_figures(blame: Blame) -> dict[str, object]:
         `causes` (a list: `cause`, `name`, `meaning`, `count`, `cases`), `ceilings`,
         `without_image`, `drift`, `different` and `failed` (page names).
     """
-    ceilings = blame.ceilings
+    ceilings, cases = blame.ceilings, blame.cases
     return {
         "causes": [
             {
@@ -161,7 +162,7 @@ def blame_figures(blame: Blame) -> dict[str, object]:
                         "truth": case.truth,
                         "read": case.read,
                     }
-                    for case in blame.cases
+                    for case in cases
                     if case.cause is cause
                 ],
             }

@@ -11,11 +11,11 @@ from ocr_batch.alignment.pairs import PagePair, find_pairs
 from ocr_batch.batch.local import available_cores
 from ocr_batch.batch.pipeline import Models, load_models
 from ocr_batch.batch.pool import run_tasks
-from ocr_batch.errors import OcrBatchError
+from ocr_batch.batch.work import as_failure
 from ocr_batch.evaluation.blame import blame_page
 from ocr_batch.evaluation.causes import Case, Cause, Ceilings, PageBlame
 from ocr_batch.evaluation.metrics import score_page
-from ocr_batch.evaluation.report import page_name, pair_texts
+from ocr_batch.evaluation.report import page_name, pair_texts, read_text
 from ocr_batch.imaging.load import load_page
 from ocr_batch.recognition.bundle import check_purpose, find_bundle, load_card
 
@@ -193,10 +193,8 @@ def errors_of(tasks: Sequence[BlameTask], *, ignore_case: bool = False) -> int:
 
 def _texts(task: BlameTask) -> tuple[str, str]:
     """Read the truth of a page and what was read from it."""
-    truth = task.pair.truth.read_text("utf-8", errors="replace")
-    if task.output is None:
-        return truth, ""
-    return truth, task.output.read_text("utf-8", errors="replace")
+    truth = read_text(task.pair.truth)
+    return truth, "" if task.output is None else read_text(task.output)
 
 
 @dataclass
@@ -223,7 +221,8 @@ class _Job:
                 ignore_case=self.ignore_case,
                 pictures=self.pictures,
             )
-        except (OSError, OcrBatchError) as error:
+        except Exception as error:
+            # One page never ends a run, whatever is wrong with it.
             score = score_page(truth, text, ignore_case=self.ignore_case)
             counts = Counter({Cause.FAILED: score.char_errors} if score.char_errors else {})
             return PageBlame(
@@ -233,5 +232,5 @@ class _Job:
                 Ceilings(),
                 score.chars,
                 score.char_errors,
-                failure=str(error),
+                failure=str(as_failure(error)),
             )

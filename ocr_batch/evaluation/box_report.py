@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -14,19 +13,17 @@ from numpy.typing import NDArray
 from ocr_batch.alignment.folding import normalise
 from ocr_batch.errors import InputError
 from ocr_batch.evaluation.boxes import OUTCOMES, BoxRule, match_boxes, outcomes
+from ocr_batch.evaluation.character_table import CharacterTable, read_character_table
 
 __all__ = [
     "BoxCounts",
     "BoxEvaluation",
-    "CharacterTable",
     "boxes_as_dict",
     "evaluate_boxes",
     "format_boxes",
-    "read_character_table",
 ]
 
 _SUFFIX = ".csv"
-_COLUMNS = ("left", "top", "width", "height", "confidence", "text")
 #: Bounds of the classes of overlap that are counted.
 _BINS = (0.1, 0.3, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0)
 _CLASSES = ("letters", "digits", "punctuation", "leaders")
@@ -40,24 +37,6 @@ _MEANING = {
     "both": "a box overlaps, neither is right",
     "lost": "not found",
 }
-
-
-@dataclass(frozen=True)
-class CharacterTable:
-    """The characters of a page.
-
-    Attributes
-    ----------
-    text : tuple of str
-    box : ndarray of int64, shape (N, 4)
-        left, top, width, height in pixels.
-    confidence : ndarray of float64, shape (N,)
-        In a truth 0 for a character of which too little ink is left.
-    """
-
-    text: tuple[str, ...]
-    box: NDArray[np.int64]
-    confidence: NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -154,47 +133,6 @@ def _count(codes: NDArray[np.int64]) -> BoxCounts:
     return BoxCounts(*(int(value) for value in np.bincount(codes, minlength=len(OUTCOMES))))
 
 
-def read_character_table(path: Path) -> CharacterTable:
-    """Read a table as ``ocr-batch read --detail char`` writes it.
-
-    Parameters
-    ----------
-    path : Path
-        A page's CSV.
-
-    Returns
-    -------
-    CharacterTable
-
-    Raises
-    ------
-    InputError
-        If the file can not be read or its rows are no characters.
-    """
-    try:
-        with path.open(encoding="utf-8", errors="replace", newline="") as file:
-            rows = list(csv.reader(file))
-    except OSError as error:
-        raise InputError(
-            f"Can not read {path}: {error.strerror or error}. Mend its permissions or remove it."
-        ) from error
-    head = rows[0] if rows else []
-    if "char" not in head or not set(_COLUMNS) <= set(head):
-        raise InputError(
-            f"{path} is no table of characters. Write it with `ocr-batch read --detail char`."
-        )
-    places = [head.index(name) for name in _COLUMNS]
-    try:
-        fields = [[row[place] for place in places] for row in rows[1:]]
-        numbers = np.array([row[:5] for row in fields], np.float64).reshape(-1, 5)
-    except (IndexError, ValueError) as error:
-        raise InputError(
-            f"{path} has a row that is no character ({error}). Write the table again."
-        ) from error
-    text = tuple(row[5] for row in fields)
-    return CharacterTable(text, numbers[:, :4].astype(np.int64), numbers[:, 4])
-
-
 def _tables(folder: Path, what: str) -> list[Path]:
     if not folder.is_dir():
         raise InputError(f"There is no folder {folder}. Give the folder that holds {what}.")
@@ -203,7 +141,9 @@ def _tables(folder: Path, what: str) -> list[Path]:
     )
 
 
-def evaluate_boxes(out: Path, truth: Path, rule: BoxRule | None = None) -> BoxEvaluation:
+def evaluate_boxes(
+    out: Path, truth: Path, rule: BoxRule | None = None, *, ignore_case: bool = False
+) -> BoxEvaluation:
     """Compare the character tables of a folder with the true ones.
 
     Parameters
@@ -215,6 +155,8 @@ def evaluate_boxes(out: Path, truth: Path, rule: BoxRule | None = None) -> BoxEv
         empty.
     rule : BoxRule, optional
         When a box is good.
+    ignore_case : bool
+        Whether upper and lower case are the same.
 
     Returns
     -------
@@ -241,7 +183,7 @@ def evaluate_boxes(out: Path, truth: Path, rule: BoxRule | None = None) -> BoxEv
         right = read_character_table(truth / path)
         none = CharacterTable((), np.zeros((0, 4), np.int64), np.zeros(0))
         read = read_character_table(out / path) if path in found else none
-        code, other = _codes(right.text, known), _codes(read.text, known)
+        code, other = (_codes(one.text, known, ignore_case) for one in (right, read))
         seen = right.confidence > 0
         match = match_boxes(right.box[seen], code[seen], read.box, other, rule)
         result = outcomes(match, code[seen], other)
@@ -273,9 +215,9 @@ def evaluate_boxes(out: Path, truth: Path, rule: BoxRule | None = None) -> BoxEv
     )
 
 
-def _codes(text: Sequence[str], known: dict[str, int]) -> NDArray[np.int64]:
+def _codes(text: Sequence[str], known: dict[str, int], ignore_case: bool) -> NDArray[np.int64]:
     """Number characters so that those that are no errors for each other get the same number."""
-    plain = {letter: normalise(letter) for letter in set(text)}
+    plain = {one: normalise(one.upper() if ignore_case else one) for one in set(text)}
     for letter in sorted(set(plain.values())):
         known.setdefault(letter, len(known))
     return np.array([known[plain[letter]] for letter in text], np.int64)

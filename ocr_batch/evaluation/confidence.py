@@ -142,8 +142,7 @@ def _owners(
 def _agree(word: str, true: str) -> bool:
     """Tell whether a word equals one of the truth with wildcards in it."""
     return len(word) == len(true) and all(
-        mine in (other, WILDCARD) or other == WILDCARD
-        for mine, other in zip(word, true, strict=True)
+        other in (mine, WILDCARD) for mine, other in zip(word, true, strict=True)
     )
 
 

@@ -20,7 +20,7 @@ from ocr_batch.evaluation.confidence import (
     judge_words,
     of_units,
 )
-from ocr_batch.evaluation.report import pair_texts
+from ocr_batch.evaluation.report import pair_texts, read_text
 from ocr_batch.output.table import CHARACTER_COLUMNS, WORD_COLUMNS, guard_formula
 
 __all__ = ["confidence_as_dict", "evaluate_confidence", "format_confidence", "read_words"]
@@ -51,7 +51,7 @@ def read_words(path: Path) -> tuple[list[list[str]], NDArray[np.float64]]:
     except OSError as error:
         raise InputError(
             f"Can not read {path}: {error.strerror or error}. Confidences are in the tables that "
-            "`ocr-batch read` writes beside the texts; read with --format both."
+            "`ocr-batch read` writes beside the texts; read with --format txt,csv."
         ) from error
     except (ValueError, csv.Error) as error:
         raise InputError(f"{path} is no table ({error}). Read the page again.") from error
@@ -65,9 +65,12 @@ def read_words(path: Path) -> tuple[list[list[str]], NDArray[np.float64]]:
         for _, own in groupby(rows, key=lambda row: tuple(row[:place]))
     ]
     try:
-        return lines, np.array([float(row[value]) for row in rows], np.float64)
+        confidence = np.array([float(row[value]) for row in rows], np.float64)
     except ValueError as error:
         raise InputError(f"{path} has a confidence that is no number. Read again.") from error
+    if not ((confidence >= 0) & (confidence <= 1)).all():
+        raise InputError(f"{path} has a confidence that is not from 0 to 1. Read again.")
+    return lines, confidence
 
 
 def _unguarded(text: str) -> str:
@@ -103,7 +106,7 @@ def evaluate_confidence(out: Path, truth: Path, *, ignore_case: bool = False) ->
         if found is None:
             continue
         lines, confidence = read_words(out / found.with_suffix(".csv"))
-        text = (truth / path).read_text("utf-8", errors="replace")
+        text = read_text(truth / path)
         own, verdict = of_units(judge_words(lines, text, ignore_case=ignore_case), confidence)
         sure.append(own)
         right.append(verdict)
@@ -119,6 +122,8 @@ def confidence_as_dict(found: Calibration) -> dict[str, object]:
 
 def format_confidence(found: Calibration) -> str:
     """Return the figures as plain text to be read by people, lines with a newline each."""
+    if not found.words:
+        return "Confidence of 0 words: there is nothing to judge\n"
     lines = [
         f"Confidence of {found.words:,} words, {found.wrong:,} of them wrong",
         f"ECE         {found.error:8.4f}  expected calibration error, {BINS} bins of equal width",

@@ -25,6 +25,7 @@ __all__ = [
     "format_evaluation",
     "page_name",
     "pair_texts",
+    "read_text",
     "to_json",
 ]
 
@@ -98,7 +99,14 @@ def _texts(folder: Path, what: str) -> list[Path]:
     )
 
 
-def _read(path: Path) -> str:
+def read_text(path: Path) -> str:
+    """Read a text or a truth; bytes that are no UTF-8 become replacement characters.
+
+    Raises
+    ------
+    InputError
+        If the file can not be read.
+    """
     try:
         return path.read_text(encoding="utf-8", errors="replace")
     except OSError as error:
@@ -193,8 +201,8 @@ def evaluate_folders(
     pages: list[EvaluatedPage] = []
     counts: Counter[Confusion] = Counter()
     for done, (path, found) in enumerate(pairs.items(), start=1):
-        right = _read(truth / path)
-        text = "" if found is None else _read(out / found)
+        right = read_text(truth / path)
+        text = "" if found is None else read_text(out / found)
         score = score_page(right, text, ignore_case=ignore_case)
         pages.append(EvaluatedPage(page_name(path), score, missing=found is None))
         if score.char_errors:

@@ -164,7 +164,7 @@ def _plural(pages: int) -> str:
     return f"{pages:,} page" + ("" if pages == 1 else "s")
 
 
-def format_significance(result: Significance, first: str, second: str) -> str:
+def format_significance(result: Significance, first: str, second: str, *, missing: int = 0) -> str:
     """Return a paired bootstrap as a small table.
 
     Parameters
@@ -172,6 +172,8 @@ def format_significance(result: Significance, first: str, second: str) -> str:
     result : Significance
     first, second : str
         What the readings are called.
+    missing : int
+        Pages that the second reading lacks, counted as read empty.
 
     Returns
     -------
@@ -181,6 +183,7 @@ def format_significance(result: Significance, first: str, second: str) -> str:
     lines = [
         f"{second} (B) against {first} (A): {_plural(result.pages)} resampled "
         f"{result.resamples:,} times, seed {result.seed}",
+        *([f"{_plural(missing)} without output in B, counted as read empty"] if missing else []),
         "",
         f"{'':<12}{'A':>8}{'B':>8}{'B - A':>9}  {'95 % interval':<18}  B better in",
     ]

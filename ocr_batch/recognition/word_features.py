@@ -10,6 +10,7 @@ from ocr_batch.recognition.decoder import Reading
 from ocr_batch.recognition.language import LanguageModel
 from ocr_batch.recognition.scoring import Scored
 from ocr_batch.segmentation.page import Segmented
+from ocr_batch.segmentation.strips import X_HEIGHT
 
 __all__ = ["WORD_FEATURES", "first_of_word", "word_features"]
 
@@ -260,7 +261,7 @@ def word_features(
 
     wide = np.ones(len(start))
     mean_surprise = total(surprise) / length
-    x_height = page.strips.scale * 20.0
+    x_height = page.strips.scale * X_HEIGHT
     usual = float(np.median(x_height[reading.line]))
     columns = [
         total(surprise),

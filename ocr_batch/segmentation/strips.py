@@ -22,6 +22,9 @@ BASELINE = 38.0
 #: White columns before and after each line.
 PAD = 64
 _LONGEST = 30_000
+# Widest image that OpenCV is asked to map at once, be it the page's or the strip's; its limit is
+# 2**15 - 2.
+_WIDEST = 32_000
 
 
 @dataclass(frozen=True)
@@ -122,7 +125,6 @@ def make_strips(grey: NDArray[np.uint8], components: Components, lines: Lines) -
     for line in range(count):
         members = order[bounds[line] : bounds[line + 1]]
         table[members + 1] = members + 1
-        # OpenCV maps no image as wide as 2**15, be it the page's or the strip's.
         block = max(1, int(_WIDEST / max(1.0, scale[line])))
         for first in range(int(start[line]), int(stop[line]), block):
             columns = slice(first, min(first + block, int(stop[line])))
@@ -152,7 +154,7 @@ def _fill(
     strip: NDArray[np.uint8],
     label: NDArray[np.int32],
 ) -> None:
-    """Write a line's strip and labels, or a part of them from a page column on, into their places."""
+    """Write the part of a line's strip and labels that begins at a page column into its place."""
     height, width = grey.shape
     columns = strip.shape[1]
     # Pixel centres of the strip on the page.

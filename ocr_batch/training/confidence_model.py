@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -23,7 +23,7 @@ from ocr_batch.recognition.confidence import ConfidenceModel, sharpened
 from ocr_batch.recognition.word_features import WORD_FEATURES
 from ocr_batch.training.assessment import Reliability
 from ocr_batch.training.calibration import fit_temperature, negative_log_likelihood
-from ocr_batch.training.confidence_data import KnownPage, read_known
+from ocr_batch.training.confidence_data import KnownPage, document_of, read_known
 from ocr_batch.training.export import reseal
 
 __all__ = ["cross_check", "fit_confidence", "fit_sharpness", "main"]
@@ -188,6 +188,16 @@ def _judged(
     return np.concatenate([own for own, _ in found]), np.concatenate([right for _, right in found])
 
 
+def _documents(names: Iterable[str]) -> list[str]:
+    """Return the documents that pages are of, sorted; one alone leaves nothing to check by."""
+    documents = sorted(set(names))
+    if len(documents) < 2:
+        raise TrainingError(
+            f"All pages seem to be of one document, {documents[0]}: give pages of others, too."
+        )
+    return documents
+
+
 def cross_check(
     pages: Sequence[KnownPage], seed: int = 1
 ) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
@@ -211,11 +221,7 @@ def cross_check(
     TrainingError
         If all pages are of one document, or there are too few words.
     """
-    documents = sorted({page.document for page in pages})
-    if len(documents) < 2:
-        raise TrainingError(
-            f"All pages seem to be of one document, {documents[0]}: give pages of others, too."
-        )
+    documents = _documents(page.document for page in pages)
     order = np.random.default_rng([seed, 7]).permutation(len(documents)) % _FOLDS
     fold = dict(zip(documents, order.tolist(), strict=True))
     confidence: list[NDArray[np.float64]] = [np.zeros(0)] * len(pages)
@@ -290,7 +296,10 @@ def main() -> None:
     parser.add_argument("-j", "--jobs", type=int)
     parser.add_argument("--seed", type=int, default=1)
     options = parser.parse_args()
-    pages = read_known(_pairs(options.pages), options.model, options.jobs)
+    pairs = _pairs(options.pages)
+    # Before anything is read: that takes long.
+    _documents(document_of(pair.image) for pair in pairs)
+    pages = read_known(pairs, options.model, options.jobs)
     scores = np.concatenate([page.scores for page in pages])
     label = np.concatenate([page.label for page in pages])
     right = np.concatenate([page.right for page in pages])
