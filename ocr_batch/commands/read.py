@@ -130,7 +130,8 @@ def add(commands: Commands) -> None:
     running.add_argument(
         "--profile",
         action="store_true",
-        help="print the time that each stage took at the end, summed over all processes",
+        help="print at the end the seconds that each stage took, by the clock, summed over all "
+        "processes; pages that failed are not in it",
     )
     running.add_argument(
         "--quiet", action="store_true", help="print no progress, failures or summary line"

@@ -49,8 +49,10 @@ def draw_blame(cases: Sequence[Case], folder: Path) -> list[Path]:
         folder.mkdir(parents=True, exist_ok=True)
         for cause in Cause:
             own = [case for case in cases if case.cause is cause and case.picture is not None]
+            path = folder / f"{cause.name.lower().replace('_', '-')}.png"
+            # Sheets of an earlier run that this one does not replace would be taken for its own.
+            path.unlink(missing_ok=True)
             if own:
-                path = folder / f"{cause.name.lower().replace('_', '-')}.png"
                 blame_sheet(cause, own[:PICTURES]).save(path, "PNG")
                 written.append(path)
     except OSError as error:
