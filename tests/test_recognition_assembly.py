@@ -7,8 +7,9 @@ from pages import Canvas, page_of, prose, segmented, turned
 from ocr_batch.imaging.load import sheet_from_array
 from ocr_batch.layout.page import analyse
 from ocr_batch.layout.prepare import prepare
-from ocr_batch.recognition.assembly import assemble, stored_boxes
+from ocr_batch.recognition.assembly import assemble, kept_steps, stored_boxes
 from ocr_batch.recognition.charset import CLASSES
+from ocr_batch.recognition.confidence import Confidence
 from ocr_batch.recognition.decoder import Reading
 from ocr_batch.recognition.scoring import Scored
 from ocr_batch.segmentation.lattice import whole_edges
@@ -100,6 +101,23 @@ def test_lines_of_junk_are_left_out():
     confidence = np.where(of_line == 1, 0.2, 0.98)
     (block,) = _read(texts, confidence)
     assert [line.text for line in block.lines] == [LINES[0], LINES[2]]
+
+
+@pytest.mark.parametrize("length", [12, 24])
+def test_a_long_line_of_fair_words_is_text_however_poor_its_print(length):
+    label = np.arange(length) % 26 + CLASSES.index("a")
+    table = np.full((length, len(CLASSES)), -20.0, np.float32)
+    table[np.arange(length), label] = np.log(0.45)
+    steps = np.arange(length)
+    reading = Reading(
+        steps, label, steps % 6 == 5, np.zeros(length, np.int64), np.zeros(length, np.float32)
+    )
+    scored = Scored(EDGES.take(np.zeros(length, np.int64)), table)
+    words = int((steps % 6 == 5).sum()) + 1
+    assert not kept_steps(scored, reading).any()
+    for sure, kept in ((0.6, length == 24), (0.1, False)):
+        confidence = Confidence(np.full(words, sure), np.full(length, 0.45))
+        assert kept_steps(scored, reading, confidence).all() == kept
 
 
 def test_lines_that_read_as_nothing_are_left_out():

@@ -128,6 +128,8 @@ class ReadTrace:
         All edges of the lattice.
     reading : Reading
         The chosen path.
+    confidence : Confidence or None
+        How sure its words and characters are; None without a model of that.
     """
 
     prepared: Prepared
@@ -135,6 +137,7 @@ class ReadTrace:
     page: Segmented
     scored: Scored
     reading: Reading
+    confidence: Confidence | None = None
 
 
 def load_models(model: str | Path = "english", *, backend: str = "auto") -> Models:
@@ -249,7 +252,7 @@ def trace_sheet(sheet: Sheet, models: Models, options: ReadOptions | None = None
     ReadTrace
     """
     drafts, scored, readings = _read([sheet], models, options or ReadOptions(), StageTimer())
-    return ReadTrace(drafts[0].prepared, drafts[0].layout, drafts[0].page, scored[0], readings[0])
+    return _trace(drafts[0], scored[0], readings[0], models)
 
 
 def trace_prepared(
@@ -290,7 +293,12 @@ def trace_prepared(
     scored = score_parts([draft.page], [draft.scored], models.classifier)[0]
     decoder = (options or ReadOptions()).decoder
     reading = decode_pages([draft.page], [scored], models.spaces, models.language, decoder)[0]
-    return ReadTrace(draft.prepared, draft.layout, draft.page, scored, reading)
+    return _trace(draft, scored, reading, models)
+
+
+def _trace(draft: _Draft, scored: Scored, reading: Reading, models: Models) -> ReadTrace:
+    confidence = _confidence(draft.page, scored, reading, models)
+    return ReadTrace(draft.prepared, draft.layout, draft.page, scored, reading, confidence)
 
 
 def _read(

@@ -51,7 +51,7 @@ def spell(trace: ReadTrace) -> Spelled:
     Spelled
     """
     reading = trace.reading
-    kept = kept_steps(trace.scored, reading)
+    kept = kept_steps(trace.scored, reading, trace.confidence)
     letters: list[str] = []
     origin: list[int] = []
     line, fresh = -1, False

@@ -29,6 +29,8 @@ _LEAST_OF_PAGE = 0.72
 _FLOOR = 0.55
 _FLOOR_SHORT = 0.85
 _LEAST_OF_PAGE_SHORT = 0.92
+# Lines of so many characters whose words are this sure on average are text in any case.
+_LONG, _FAIR = 20, 0.25
 _STROKE = CLASSES.index("|")
 # Letters and digits of one part, without a dot or an accent above or below.
 _SINGLE = np.array([text.isalnum() and text.isascii() and text not in "ij" for text in CLASSES])
@@ -94,7 +96,9 @@ def _ink_boxes(
     return boxes
 
 
-def kept_steps(scored: Scored, reading: Reading) -> NDArray[np.bool_]:
+def kept_steps(
+    scored: Scored, reading: Reading, confidence: Confidence | None = None
+) -> NDArray[np.bool_]:
     """Tell which characters of a page are text: lines of junk and words of strokes are left out.
 
     Parameters
@@ -103,6 +107,8 @@ def kept_steps(scored: Scored, reading: Reading) -> NDArray[np.bool_]:
         The page's edges and their scores.
     reading : Reading
         Of the page's lines.
+    confidence : Confidence, optional
+        How sure its words are: long lines of fair words stay, however poor their print.
 
     Returns
     -------
@@ -121,8 +127,11 @@ def kept_steps(scored: Scored, reading: Reading) -> NDArray[np.bool_]:
         [likely[at : at + n].mean() if n else 0.0 for at, n in zip(first, size, strict=True)]
     )
     line_kept = mean >= np.where(size <= _SHORT, short, least)
-    # What reads as upright strokes only is a rule: the side of a box, a margin line.
     word = np.cumsum(first_of_word(reading)) - 1
+    if confidence is not None:
+        sure = np.bincount(reading.line, confidence.word[word]) / np.maximum(1, size)
+        line_kept |= (size >= _LONG) & (sure >= _FAIR)
+    # What reads as upright strokes only is a rule: the side of a box, a margin line.
     strokes = np.bincount(word, reading.label != _STROKE) == 0
     return np.asarray(line_kept[reading.line] & ~strokes[word], np.bool_)
 
@@ -165,7 +174,7 @@ def assemble(
         sure = confidence.word[np.cumsum(first_of_word(reading)) - 1]
     edges = scored.edges.take(reading.edge)
     boxes = _ink_boxes(page, edges, reading.label, to_stored, size)
-    kept = kept_steps(scored, reading)
+    kept = kept_steps(scored, reading, confidence)
     bounds = np.searchsorted(reading.line, np.arange(len(block) + 1))
     lines: list[tuple[int, Line]] = []
     for number in range(len(block)):
