@@ -36,9 +36,10 @@ def test_results_are_in_order_and_processes_have_one_thread():
 
 
 def test_an_error_is_passed_on_and_ends_the_processes():
+    others = set(multiprocessing.active_children())
     with pytest.raises(InputError, match="minus one"):
         list(run_tasks(Job(1), [0, -1, 1, 2], 2))
-    assert not multiprocessing.active_children()
+    assert set(multiprocessing.active_children()) <= others
 
 
 def test_a_process_that_dies_is_an_error():
@@ -47,7 +48,9 @@ def test_a_process_that_dies_is_an_error():
 
 
 def test_stopping_early_ends_the_processes():
+    # Those of earlier tests may still be ending.
+    others = set(multiprocessing.active_children())
     results = run_tasks(Job(1), list(range(50)), 2)
     assert next(results)[0] == 0
     results.close()
-    assert not multiprocessing.active_children()
+    assert set(multiprocessing.active_children()) <= others

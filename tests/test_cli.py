@@ -282,7 +282,7 @@ def test_every_format_is_in_the_help() -> None:
     assert all(name in actions()["format"].help for name in WRITERS)
 
 
-def many(tmp_path: Path, count: int = 300) -> Path:
+def many(tmp_path: Path, count: int = 1000) -> Path:
     folder = tmp_path / "many"
     first = save(folder / "0.png", text_image(*["jumps over the lazy dog"] * 8))
     for number in range(1, count):
@@ -310,7 +310,7 @@ def test_an_interrupted_run_ends_soon_and_keeps_its_pages(number: int, tmp_path:
     process.send_signal(number)
     start = time.monotonic()
     _, errors = process.communicate(timeout=60)
-    assert time.monotonic() - start < 5
+    assert time.monotonic() - start < 15
     assert process.returncode == 130
     assert "Traceback" not in errors
     listed = rows(out)

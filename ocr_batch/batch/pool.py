@@ -80,6 +80,9 @@ def run_tasks(
                 child.terminate()
             for child in ended:
                 child.join(_PATIENCE)
+                if child.is_alive():
+                    child.kill()
+                    child.join(_PATIENCE)
         # The pool itself may wait for ever for processes that were just ended.
         pool.shutdown(wait=done, cancel_futures=True)
 

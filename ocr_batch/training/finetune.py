@@ -16,13 +16,15 @@ from ocr_batch.evaluation.check import PageCheck, TruePage, check_pages
 from ocr_batch.recognition.bundle import CARD, LINE_RELATIVE, Card, find_bundle, load_card, verify
 from ocr_batch.recognition.classifier import KERAS_FILE
 from ocr_batch.recognition.keras_model import load_keras
+from ocr_batch.training.calibration import fit_temperature
 from ocr_batch.training.delivery import deliver, judge
 from ocr_batch.training.export import write_card
-from ocr_batch.training.fit import Watch, fit
+from ocr_batch.training.fit import History, Watch, fit
 from ocr_batch.training.networks import NETWORKS, build_network
 from ocr_batch.training.parts import Parts, open_crops, open_glyphs, parse_source
 from ocr_batch.training.recipe import Recipe, default_recipe, read_recipe
 from ocr_batch.training.replay import read_replay
+from ocr_batch.training.run import predict_logits
 from ocr_batch.training.train import Sources, Trained, refuse_glyph_options
 from ocr_batch.training.workshop import open_workshop
 
@@ -227,6 +229,8 @@ def finetune(
         watch=watch,
     )
     first = _start(folder, card)
+    if card.contract == LINE_RELATIVE:
+        history = replace(history, temperature=_temperature(first, card, parts, recipe, history))
     before, judged = judge(first, parts), judge(model, parts)
     memory: tuple[float | None, float | None] = (None, None)
     if apart is not None:
@@ -260,6 +264,17 @@ def finetune(
         before.accuracy,
     )
     return FineTuned(trained, check, *memory)
+
+
+def _temperature(first: Any, card: Card, parts: Parts, recipe: Recipe, history: History) -> float:
+    """Return the temperature that stands to the base's as those fitted on the same crops do.
+
+    A page reader's temperature also weighs shapes against language. What fits isolated crops
+    makes it too sure on pages, so the base's may be another.
+    """
+    held_out = parts.validation.take(recipe.limit, recipe.seed)
+    fitted = fit_temperature(predict_logits(first, held_out), held_out.label)
+    return card.temperature * history.temperature / fitted
 
 
 def _record(bundle: Path, check: PageCheck) -> None:
