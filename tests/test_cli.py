@@ -290,12 +290,18 @@ def many(tmp_path: Path, count: int = 1000) -> Path:
     return folder
 
 
+def _hear_interrupts() -> None:
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 def begin(folder: Path, out: Path) -> subprocess.Popen[str]:
     process = subprocess.Popen(
         [*COMMAND, "read", str(folder), "-o", str(out), "--jobs", "2"],
         stderr=subprocess.PIPE,
         env=environment(),
         text=True,
+        # What a shell runs in the background is deaf to interrupts, and so are its children.
+        preexec_fn=_hear_interrupts,  # noqa: PLW1509 - no threads run here
     )
     end = time.monotonic() + 60
     while not list(out.glob("*.txt")) and time.monotonic() < end:
