@@ -25,7 +25,11 @@ def test_formulas_are_guarded_and_signs_are_not():
     assert format_labels("=a.png", (), (), 1, formula_guard=False) == "=a.png,,\n"
 
 
-@given(st.text(st.characters(exclude_categories=["Cs"]), min_size=1), st.integers(1, 4))
+# No file name has a zero byte, and csv can not read one before Python 3.11.
+@given(
+    st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), min_size=1),
+    st.integers(1, 4),
+)
 def test_every_name_and_label_comes_back(text, top):
     row = format_labels(text, (text,) * 4, (0.25,) * 4, top, formula_guard=False)
     ((name, *fields),) = csv.reader(io.StringIO(row, newline=""))
