@@ -6,7 +6,8 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ocr_batch.alignment.path import AlignmentOptions, ForcedPath, Lattice, LineTruth, force
+from ocr_batch.alignment.line import AlignmentOptions, ForcedPath, Lattice, LineTruth
+from ocr_batch.alignment.path import force
 from ocr_batch.alignment.transcript import fold_transcript
 from ocr_batch.recognition.charset import CLASSES, NOISE, TWO
 

@@ -12,13 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ocr_batch.alignment.path import (
-    AlignmentOptions,
-    ForcedPath,
-    Lattice,
-    LineTruth,
-    force,
-)
+from ocr_batch.alignment.line import AlignmentOptions, ForcedPath, Lattice, LineTruth
+from ocr_batch.alignment.path import force
 from ocr_batch.alignment.transcript import SPELLINGS, Span, Transcript, find_spans, fold_transcript
 from ocr_batch.batch.pipeline import Models, ReadTrace
 from ocr_batch.recognition.charset import CHARACTERS, CLASSES, N_CHARACTERS

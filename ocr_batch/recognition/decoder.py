@@ -11,7 +11,7 @@ from ocr_batch.recognition.beam import Front, Pool, best_scores, merge
 from ocr_batch.recognition.charset import CHARACTERS, LIGATURES, N_CHARACTERS, NOISE
 from ocr_batch.recognition.language import LanguageModel
 
-__all__ = ["Candidates", "DecoderOptions", "Reading", "decode", "make_candidates"]
+__all__ = ["SPELLING", "Candidates", "DecoderOptions", "Reading", "decode", "make_candidates"]
 
 #: Class of a candidate that reads as nothing: dirt.
 SKIP = -1
@@ -120,8 +120,9 @@ def _spellings() -> NDArray[np.int64]:
     return table
 
 
-_SPELLING = _spellings()
-_LENGTH = (_SPELLING >= 0).sum(axis=1)
+#: The language model's symbols of each class, (C, 3), padded by -1.
+SPELLING = _spellings()
+_LENGTH = (SPELLING >= 0).sum(axis=1)
 
 
 def make_candidates(
@@ -301,11 +302,11 @@ def _expand(
         score[len(close) :] += with_space[piece[apart]]
         score[len(close) :] += (options.language * cost + options.character)[who[apart]]
         state[len(close) :] = after[who[apart]]
-    for place_in_class in range(_SPELLING.shape[1]):
+    for place_in_class in range(SPELLING.shape[1]):
         active = np.flatnonzero((text >= 0) & (_LENGTH[np.maximum(text, 0)] > place_in_class))
         if not len(active):
             break
-        symbol = _SPELLING[text[active], place_in_class]
+        symbol = SPELLING[text[active], place_in_class]
         cost, following = language.step(state[active], symbol)
         state[active] = following
         score[active] += options.language * cost + options.character

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from ocr_batch.recognition.charset import CHARACTERS, CLASSES, LIGATURES, N_CHARACTERS
-from ocr_batch.recognition.decoder import Reading
+from ocr_batch.recognition.charset import CLASSES, N_CHARACTERS
+from ocr_batch.recognition.decoder import SPELLING, DecoderOptions, Reading
 from ocr_batch.recognition.language import LanguageModel
 from ocr_batch.recognition.scoring import Scored
 from ocr_batch.segmentation.page import Segmented
@@ -68,11 +68,7 @@ _DOUBTFUL = np.float32(np.log(0.9))
 # Symbols of context that the language model hears before and after a character.
 _BEFORE, _AFTER = 5, 5
 # Weight of the language against the shape, as in decoding.
-_LANGUAGE = 0.35
-_SYMBOL = {character: number + 1 for number, character in enumerate(CHARACTERS)}
-_SPELLING = np.full((N_CHARACTERS, 3), -1, np.int64)
-for _number, _text in enumerate(CHARACTERS + LIGATURES):
-    _SPELLING[_number, : len(_text)] = [_SYMBOL[_letter] for _letter in _text]
+_LANGUAGE = DecoderOptions.language
 # Classes that normalising takes for one another: which of a group is read is no error.
 _GROUPS = tuple(
     np.array([CLASSES.index(letter) for letter in group])
@@ -134,7 +130,7 @@ def _language(
     The latter is the difference of the decoder's scores between the character read and the next
     best class in its place, the characters after it left as they are.
     """
-    spelled = np.concatenate([np.where(first, 0, -1)[:, None], _SPELLING[reading.label]], axis=1)
+    spelled = np.concatenate([np.where(first, 0, -1)[:, None], SPELLING[reading.label]], axis=1)
     kept = spelled >= 0
     stream = spelled[kept]
     place = (np.cumsum(kept.ravel()) - 1).reshape(kept.shape)[:, 1]
@@ -148,13 +144,13 @@ def _language(
     # reduceat runs on to the next character: the space before that is not this one's.
     following = np.minimum(ends, len(stream) - 1)
     total -= np.where(np.r_[first[1:], False], cost[following], 0)
-    single = _SPELLING[:, 1] < 0
+    single = SPELLING[:, 1] < 0
     far = own - best_other
     asked = np.flatnonzero((far < _MOST_ODDS) & single[reading.label] & single[other])
     at = place[asked]
     mine = theirs = np.zeros(len(asked), np.float32)
     my_state = their_state = state[at]
-    symbol, rival = stream[at], _SPELLING[other[asked], 0]
+    symbol, rival = stream[at], SPELLING[other[asked], 0]
     for step in range(_AFTER + 1):
         if step:
             symbol = rival = padded[at + _BEFORE + step]
