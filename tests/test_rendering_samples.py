@@ -13,7 +13,9 @@ from ocr_batch.rendering.fonts import Face, find_faces
 def faces() -> list[Face]:
     try:
         return find_faces()
-    except TrainingError:
+    except TrainingError as error:
+        if "Install the training fonts" not in str(error):
+            raise
         pytest.skip("no training fonts are installed")
 
 
