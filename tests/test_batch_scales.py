@@ -33,41 +33,31 @@ def measured():
     return prepared.grey, layout, load_models().classifier
 
 
-def decide(measured, monkeypatch, lines, *quality):
-    """Return by what each line's x-height is changed, if it reads so well at 1, .69 and 1.45."""
+def factors(measured, wrong, sure):
+    """Return by what x-heights are changed that were measured too large by these factors."""
     grey, layout, classifier = measured
+    lines = replace(
+        layout.lines, x_height=layout.lines.x_height * np.array(wrong), sure=np.array(sure)
+    )
     layout = replace(layout, lines=lines)
-    page = segment(grey, layout.components, layout.lines)
+    page = segment(grey, layout.components, lines)
     scored = score_whole([page], classifier)[0]
-    told = iter([np.array(values) for values in quality])
-    monkeypatch.setattr("ocr_batch.batch.scales.line_quality", lambda *given: next(told))
     found = better_x_heights(grey, layout, page, scored, classifier, lambda name: nullcontext())
-    return (found / layout.lines.x_height).round(2).tolist()
+    return (found / lines.x_height).round(2).tolist()
 
 
 def test_lines_that_read_well_are_left_alone(measured):
-    grey, layout, classifier = measured
-    assert len(layout.lines) == len(TEXT)
-    page = segment(grey, layout.components, layout.lines)
-    scored = score_whole([page], classifier)[0]
-    found = better_x_heights(grey, layout, page, scored, classifier, lambda name: nullcontext())
-    np.testing.assert_array_equal(found, layout.lines.x_height)
+    assert len(measured[1].lines) == len(TEXT)
+    assert factors(measured, [1, 1, 1, 1], [True, True, True, True]) == [1, 1, 1, 1]
+    assert factors(measured, [1, 1, 1, 1], [False, False, False, False]) == [1, 1, 1, 1]
 
 
-def test_a_line_that_agrees_with_its_page_must_read_much_better_to_leave_it(measured, monkeypatch):
-    lines = replace(
-        measured[1].lines,
-        x_height=np.array([20.0, 20.5, 29.0, 20.0]),
-        sure=np.array([True, True, True, False]),
-    )
-    changed = decide(
-        measured, monkeypatch, lines, [0.6] * 4, [0.66, 0.7, 0.66, 0.62], [0.5, 0.6, 0.9, 0.5]
-    )
-    assert changed == [1.0, 0.69, 1.45, 0.69]
+def test_lines_measured_wrongly_get_the_height_at_which_they_read_best(measured):
+    assert factors(measured, [1, 1 / 0.69, 1, 1], [True] * 4) == [1, 0.69, 1, 1]
+    # Letters shown as large as capitals read fairly well: only lines of one level are asked then.
+    assert factors(measured, [1, 1 / 0.69, 1, 1 / 1.45], [False] * 4) == [1, 0.69, 1, 1.45]
 
 
-def test_only_doubtful_lines_are_tried(measured, monkeypatch):
-    lines = replace(measured[1].lines, sure=np.ones(4, np.bool_))
-    # The trials hold the doubtful lines alone.
-    changed = decide(measured, monkeypatch, lines, [0.9, 0.5, 0.95, 0.7], [0.9, 0.2], [0.3, 0.99])
-    assert changed == [1.0, 0.69, 1.0, 1.45]
+def test_a_line_like_its_page_may_be_of_capitals_but_not_of_small_letters_half_the_size(measured):
+    assert factors(measured, [1 / 0.69] * 4, [True] * 4) == [0.69] * 4
+    assert factors(measured, [1 / 1.45] * 4, [True] * 4) == [1] * 4

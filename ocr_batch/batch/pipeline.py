@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from ocr_batch.batch.scales import better_x_heights
+from ocr_batch.batch.turns import MANY, likely_turn, stands_upright
 from ocr_batch.document import Page
 from ocr_batch.imaging.load import Sheet
 from ocr_batch.layout.page import Layout, analyse
@@ -25,7 +26,7 @@ from ocr_batch.recognition.language import LanguageModel
 from ocr_batch.recognition.reading import decode_pages
 from ocr_batch.recognition.scoring import (
     Scored,
-    atom_quality,
+    page_quality,
     score_changed,
     score_parts,
     score_whole,
@@ -337,15 +338,6 @@ def _draft(
     return [_Draft(*parts) for parts in zip(prepared, layouts, pages, scored, strict=True)]
 
 
-def _quality(draft: _Draft) -> float:
-    """Return how much of a page looks like text, 0..1; 1.0 for a page without anything."""
-    edges = draft.scored.edges
-    if not len(edges):
-        return 1.0
-    height = edges.box[:, 3] - edges.box[:, 1]
-    return float(np.average(atom_quality(draft.scored), weights=np.maximum(1.0, height)))
-
-
 def _orient(
     drafts: list[_Draft],
     sheets: Sequence[Sheet],
@@ -358,13 +350,16 @@ def _orient(
         return drafts
     result = list(drafts)
     for number, draft in enumerate(drafts):
-        quality = _quality(draft)
-        if quality >= _DOUBTFUL_PAGE:
+        quality = page_quality(draft.scored)
+        if quality >= _DOUBTFUL_PAGE or stands_upright(draft.page, draft.scored):
             continue
-        for turned in _draft([sheets[number]] * 3, [2, 1, 3], models, options, timer):
-            better = _quality(turned)
-            if better > quality + _CLEARLY_BETTER and len(turned.scored.edges) >= 10:
-                quality, result[number] = better, turned
+        turn = likely_turn(draft.prepared, quality, models.classifier, timer.stage)
+        if not turn:
+            continue
+        (turned,) = _draft([sheets[number]], [turn], models, options, timer)
+        better = page_quality(turned.scored) > quality + _CLEARLY_BETTER
+        if better and len(turned.scored.edges) >= MANY:
+            result[number] = turned
     return result
 
 

@@ -17,13 +17,14 @@ __all__ = [
     "Scored",
     "atom_quality",
     "line_quality",
+    "page_quality",
     "score_changed",
     "score_parts",
     "score_whole",
 ]
 
-# A whole atom this likely to be one character is not questioned.
-_SURE = 0.97
+# A whole atom this likely to be one character, whichever, is not questioned.
+_SURE = 0.95
 # One on typewriting whose place is as odd as this is questioned in any case.
 _OUT_OF_CELL = -2.0
 # Marks that may be half of a double quotation mark, and dots of an ellipsis or a colon.
@@ -163,7 +164,7 @@ def score_parts(
     extra = []
     for page, whole in zip(pages, scored, strict=True):
         text = whole.log_probabilities[:, :N_CHARACTERS]
-        unsure = np.exp(text.max(axis=1, initial=-np.inf)) < _SURE
+        unsure = np.exp(text).sum(axis=1) < _SURE
         unsure |= page.cell_odds(whole.edges) < _OUT_OF_CELL
         mark = (
             _MARKS[whole.log_probabilities.argmax(axis=1)] if len(text) else np.zeros(0, np.bool_)
@@ -204,3 +205,12 @@ def line_quality(page: Segmented, scored: Scored, lines: int) -> NDArray[np.floa
     weight = np.maximum(1.0, edges.box[:, 3] - edges.box[:, 1])
     total = np.bincount(line, weight, minlength=lines)
     return np.bincount(line, weight * atom_quality(scored), minlength=lines) / np.maximum(total, 1)
+
+
+def page_quality(scored: Scored) -> float:
+    """Return how much of a page looks like text, 0..1; 1.0 for a page without anything."""
+    edges = scored.edges
+    if not len(edges):
+        return 1.0
+    height = edges.box[:, 3] - edges.box[:, 1]
+    return float(np.average(atom_quality(scored), weights=np.maximum(1.0, height)))
