@@ -26,9 +26,9 @@ _SCALES = (0.69, 1.45)
 # How much better a line must read at another x-height: one that shows a single level of letters,
 # one whose x-height is not the page's, and one whose is.
 _SLIGHTLY, _BETTER, _MUCH = 0.015, 0.04, 0.08
-# Of long lines so many components from the middle are tried first; this share of the gain asked for
-# makes the whole line worth a trial.
-_MIDDLE, _HALF = 16, 0.5
+# Of long lines so many components from the middle are tried first: where these gain nothing, the
+# whole line is not tried.
+_MIDDLE = 24
 # X-heights that differ by less than this factor are the same.
 _ALIKE = 1.12
 
@@ -123,7 +123,7 @@ def better_x_heights(
         if not chosen.any():
             continue
         found = read(chosen, middle, scale)
-        again = chosen & long & (found > now + _HALF * margin)
+        again = chosen & long & (found > now)
         found[long] = 0.0
         if again.any():
             found = np.maximum(found, read(again, lines, scale))
