@@ -169,7 +169,7 @@ def test_borders_are_large_and_touch_the_edge():
     canvas.rule(200, 250, 400, 380)
     canvas.rule(0, 200, 5, 220)
     found, boxes = _boxes(canvas.grey < 128)
-    border = remove_borders(found.labels, boxes, X_HEIGHT)
+    border = remove_borders(found.shape, boxes, X_HEIGHT)
     assert set(np.flatnonzero(border)) == {found.labels[10, 300] - 1}
     assert not border[found.labels[300, 300] - 1], "a picture inside the page is not a border"
     assert not border[found.labels[210, 2] - 1], "a letter-sized mark at the edge stays"

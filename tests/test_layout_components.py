@@ -9,7 +9,6 @@ from skimage.measure import label, regionprops
 from ocr_batch.layout.components import (
     find_components,
     find_neighbours,
-    find_runs,
     typical_height,
 )
 
@@ -32,22 +31,13 @@ def test_components_agree_with_scikit_image(ink):
 
 
 @settings(max_examples=60, deadline=None)
-@given(
-    hnp.arrays(
-        np.int32, st.tuples(st.integers(1, 9), st.integers(1, 9)), elements=st.integers(0, 3)
-    )
-)
-def test_runs_make_up_the_page_and_are_as_long_as_can_be(labels):
-    runs = find_runs(labels)
-    painted = np.zeros_like(labels)
-    for component, row, start, stop in zip(
-        runs.component, runs.row, runs.start, runs.stop, strict=True
-    ):
-        assert start < stop
-        assert start == 0 or labels[row, start - 1] != component + 1
-        assert stop == labels.shape[1] or labels[row, stop] != component + 1
-        painted[row, start:stop] = component + 1
-    assert np.array_equal(painted, labels)
+@given(hnp.arrays(np.bool_, st.tuples(st.integers(1, 25), st.integers(1, 25))))
+def test_each_component_has_its_own_runs(ink):
+    found = find_components(ink)
+    for number in range(len(found)):
+        own = found.runs.take(found.runs_of(number))
+        assert set(own.component) == {number}
+        assert (own.stop - own.start).sum() == found.area[number]
 
 
 @pytest.mark.parametrize("size", [16, 24, 40, 64, 110])

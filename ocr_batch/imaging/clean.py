@@ -260,16 +260,16 @@ def _rules_of(page: Grey, length: int, thickness: int, reach: int, *, vertical: 
 
 
 def remove_borders(
-    labels: NDArray[np.int32], boxes: NDArray[np.int32], x_height: float
+    shape: tuple[int, int], boxes: NDArray[np.int32], x_height: float
 ) -> NDArray[np.bool_]:
     """Find the components that are the scanner's dark border.
 
     Parameters
     ----------
-    labels : ndarray of int32, shape (H, W)
-        Component numbers from 1; 0 is paper.
+    shape : tuple of int
+        (H, W) of the page.
     boxes : ndarray of int32, shape (N, 4)
-        left, top, width, height of components 1..N.
+        left, top, width, height of each component.
     x_height : float
         The page's x-height in pixels.
 
@@ -278,7 +278,7 @@ def remove_borders(
     ndarray of bool, shape (N,)
         True for a component that touches the page's edge and is larger than a letter.
     """
-    height, width = labels.shape
+    height, width = shape
     left, top, wide, high = boxes.T
     touches = (left <= 1) | (top <= 1) | (left + wide >= width - 1) | (top + high >= height - 1)
     return np.asarray(touches & (np.maximum(wide, high) > 3.0 * x_height), np.bool_)

@@ -48,4 +48,6 @@ def connected_groups(
             if np.array_equal(above, root):
                 break
             root = above
-    return np.asarray(np.unique(root, return_inverse=True)[1].reshape(count), np.int32)
+    # A root is the first node of its group.
+    number = np.cumsum(root == np.arange(count), dtype=np.int32) - np.int32(1)
+    return number[root]

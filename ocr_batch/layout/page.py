@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ocr_batch.imaging.clean import remove_borders
+from ocr_batch.imaging.runs import run_pixels
 from ocr_batch.layout.blocks import group_blocks, reading_order
 from ocr_batch.layout.components import Components, find_neighbours
 from ocr_batch.layout.figures import coarse_area, find_figures, inside
@@ -123,28 +124,21 @@ def _drop_noise(lines: Lines) -> Lines:
 
 def _dirt(ink: NDArray[np.bool_], components: Components, x_height: float) -> NDArray[np.bool_]:
     """Find the components that are borders, pictures, or in them."""
-    dirt = remove_borders(components.labels, _boxes(components), x_height)
+    dirt = remove_borders(components.shape, _boxes(components), x_height)
     figures = find_figures(ink, x_height)
     if dirt.any():
         # Crumbs beside the scanner's border are part of it.
         figures |= coarse_area(_only(components, dirt), x_height, figures.shape)
     return (
-        dirt
-        | inside(components, figures, components.labels.shape)
-        | _broken_rules(components, x_height)
+        dirt | inside(components, figures, components.shape) | _broken_rules(components, x_height)
     )
 
 
 def _only(components: Components, chosen: NDArray[np.bool_]) -> NDArray[np.bool_]:
     """Return the ink of a few components, (H, W) bool."""
-    ink = np.zeros(components.labels.shape, np.bool_)
-    right, bottom = components.right, components.bottom
-    for number in np.flatnonzero(chosen):
-        box = (
-            slice(components.top[number], bottom[number]),
-            slice(components.left[number], right[number]),
-        )
-        ink[box] |= components.labels[box] == number + 1
+    ink = np.zeros(components.shape, np.bool_)
+    runs = components.runs.take(chosen[components.runs.component])
+    ink.ravel()[run_pixels(runs.row, runs.start, runs.stop, ink.shape[1])] = True
     return ink
 
 

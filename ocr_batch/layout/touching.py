@@ -7,7 +7,7 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-from ocr_batch.layout.components import Components
+from ocr_batch.layout.components import Components, Runs
 from ocr_batch.layout.lines import Lines, baseline_at
 
 __all__ = ["part_touching_lines"]
@@ -44,48 +44,42 @@ def part_touching_lines(
     candidates = np.flatnonzero(tall & ~dirt)
     if not len(candidates) or len(lines) < 2:
         return None
-    labels: NDArray[np.int32] | None = None
+    component: NDArray[np.int32] | None = None
+    runs = components.runs
     number = len(components)
     boxes = [
         np.stack([components.left, components.top, components.right, components.bottom], axis=1)
     ]
     area = [components.area.copy()]
-    full = boxes[0]
-    for candidate in candidates:
-        rows = _cut_rows(components, lines, int(candidate), x_height)
+    for candidate in candidates.tolist():
+        own = components.runs_of(candidate)
+        rows = _cut_rows(components, lines, candidate, own, x_height)
         if not len(rows):
             continue
-        if labels is None:
-            labels = components.labels.copy()
-        left, top, right, bottom = (int(value) for value in full[candidate])
-        window = labels[top:bottom, left:right]
-        own = window == candidate + 1
-        bounds = np.r_[0, rows, bottom - top]
+        if component is None:
+            component = runs.component.copy()
+        top, bottom = int(components.top[candidate]), int(components.bottom[candidate])
+        bounds = np.r_[top, top + rows, bottom]
         for part, (first, last) in enumerate(pairwise(bounds.tolist())):
-            ink = own[first:last]
-            if not ink.any():
+            ink = own[(runs.row[own] >= first) & (runs.row[own] < last)]
+            if not len(ink):
                 continue
-            where = np.nonzero(ink)
-            box = np.array(
-                [
-                    left + where[1].min(),
-                    top + first + where[0].min(),
-                    left + where[1].max() + 1,
-                    top + first + where[0].max() + 1,
-                ]
-            )
+            row, start, stop = runs.row[ink], runs.start[ink], runs.stop[ink]
+            box = np.array([start.min(), row[0], stop.max(), row[-1] + 1])
+            held = (stop - start).sum()
             if part == 0:
-                full[candidate], area[0][candidate] = box, len(where[0])
+                boxes[0][candidate], area[0][candidate] = box, held
                 continue
+            component[ink] = number
             number += 1
-            window[first:last][ink] = number
             boxes.append(box[None, :])
-            area.append(np.array([len(where[0])]))
-    if labels is None:
+            area.append(np.array([held]))
+    if component is None:
         return None
     box = np.concatenate(boxes).astype(np.int32)
     return Components(
-        labels,
+        components.shape,
+        Runs(component, runs.row, runs.start, runs.stop),
         np.ascontiguousarray(box[:, 0]),
         np.ascontiguousarray(box[:, 1]),
         np.ascontiguousarray(box[:, 2] - box[:, 0]),
@@ -95,7 +89,11 @@ def part_touching_lines(
 
 
 def _cut_rows(
-    components: Components, lines: Lines, candidate: int, x_height: float
+    components: Components,
+    lines: Lines,
+    candidate: int,
+    own: NDArray[np.int64],
+    x_height: float,
 ) -> NDArray[np.int64]:
     """Return the rows, from the component's top, above which it is to be cut."""
     left, right = components.left[candidate], components.right[candidate]
@@ -114,7 +112,8 @@ def _cut_rows(
     foot, head = foot[within][order], head[within][order]
     if len(foot) < 2 or len(foot) > _MOST_LINES:
         return np.zeros(0, np.int64)
-    profile = (components.labels[top:bottom, left:right] == candidate + 1).sum(axis=1)
+    runs = components.runs
+    profile = np.bincount(runs.row[own] - top, runs.stop[own] - runs.start[own], bottom - top)
     rows = []
     for upper, lower in zip(foot[:-1], head[1:], strict=True):
         # The thinnest row between the feet of one line and the heads of the next.

@@ -157,7 +157,7 @@ def _over_ink(
     """Tell over which marks' middles nothing of the body stands, but something below them."""
     if not len(box):
         return np.zeros(0, np.bool_)
-    height, width = components.labels.shape
+    height, width = components.shape
     column = box[:, :1] + _ACROSS_DOT * (box[:, 2:3] - box[:, :1])
     down = np.arange(int(np.ceil((box[:, 3] - box[:, 1] + _LIFT * unit).max())))
     row = box[:, 1:2] + down
