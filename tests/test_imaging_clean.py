@@ -3,16 +3,14 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from pages import SIZE, Canvas, page_of, prose
+from pages import Canvas, page_of, prose
 from skimage.filters import threshold_sauvola
 
 from ocr_batch.imaging.clean import (
     binarise,
     is_reversed,
     level_background,
-    long_runs,
     remove_borders,
-    remove_rules,
     sauvola_threshold,
 )
 from ocr_batch.layout.components import find_components
@@ -94,73 +92,6 @@ def test_blank_paper_has_no_ink():
     assert not binarise(noise, 60).any()
 
 
-def _with_rules(canvas, *rules):
-    text = canvas.grey < 128
-    for rule in rules:
-        canvas.rule(*rule)
-    return canvas.grey < 128, text
-
-
-@settings(max_examples=60, deadline=None)
-@given(st.integers(1, 60), st.integers(0, 50), st.integers(0, 20), st.booleans())
-def test_no_long_run_is_missed(length, before, after, vertical):
-    ink = np.zeros((5, before + length + after), np.bool_)
-    ink[2, before : before + length] = True
-    found = long_runs(ink.T if vertical else ink, length, vertical=vertical)
-    assert found.shape == (5,) and found[2]
-    # Rows with nothing in them are left out as soon as a run holds whole bytes.
-    assert length < 15 or np.flatnonzero(found).tolist() == [2]
-
-
-@pytest.mark.parametrize("thickness", [1, 3, 5])
-@pytest.mark.parametrize("below", [3, 6])
-def test_underline_goes_and_letters_that_cross_it_stay(thickness, below):
-    canvas = Canvas(1000, 200)
-    left, _, right, _ = canvas.text(80, 100, "happy gypsy jumping quickly")
-    rule = (left - 20, 100 + below, right + 20, 100 + below + thickness)
-    ink, text = _with_rules(canvas, rule)
-    cleaned, rules = remove_rules(ink, X_HEIGHT)
-    assert np.array_equal(cleaned | rules, ink) and not (cleaned & rules).any()
-    assert (cleaned & ~text).sum() <= 0.1 * (ink & ~text).sum()
-    assert np.array_equal(cleaned[:101], text[:101]), "above the line nothing changes"
-    # The curl of a tail that lies along the rule is lost, its stem is not.
-    assert (cleaned & text).sum() >= 0.9 * text.sum()
-
-
-def test_stems_through_an_underline_are_not_cut():
-    canvas = Canvas(1000, 200)
-    left, _, right, _ = canvas.text(80, 100, "pqpq qppq pp qq")
-    ink, text = _with_rules(canvas, (left - 20, 103, right + 20, 105))
-    cleaned, _ = remove_rules(ink, X_HEIGHT)
-    assert len(find_components(cleaned)) <= len(find_components(text)) + 1
-    assert (cleaned & text).sum() >= 0.98 * text.sum()
-
-
-def test_boxes_of_a_form_go():
-    canvas = Canvas(700, 400)
-    canvas.text(80, 120, "Name of the firm")
-    ink, text = _with_rules(
-        canvas, (50, 60, 600, 63), (50, 260, 600, 263), (50, 60, 53, 263), (597, 60, 600, 263)
-    )
-    cleaned, rules = remove_rules(ink, X_HEIGHT)
-    assert np.array_equal(cleaned, text)
-    assert rules.sum() == (ink & ~text).sum()
-
-
-def test_text_without_rules_is_left_alone():
-    canvas = page_of(["HIll - == EFTL _ |", *prose(3), "The (1) [2] {3} / 100 %"])
-    ink = canvas.grey < 128
-    cleaned, rules = remove_rules(ink, X_HEIGHT)
-    assert not rules.any()
-    assert np.array_equal(cleaned, ink)
-
-
-def test_a_thick_bar_is_not_a_rule():
-    ink = np.zeros((200, 600), np.bool_)
-    ink[80:110, 50:550] = True
-    assert not remove_rules(ink, X_HEIGHT)[1].any()
-
-
 def test_borders_are_large_and_touch_the_edge():
     canvas = Canvas(600, 400)
     canvas.text(100, 200, "inside text")
@@ -173,9 +104,3 @@ def test_borders_are_large_and_touch_the_edge():
     assert set(np.flatnonzero(border)) == {found.labels[10, 300] - 1}
     assert not border[found.labels[300, 300] - 1], "a picture inside the page is not a border"
     assert not border[found.labels[210, 2] - 1], "a letter-sized mark at the edge stays"
-
-
-def test_large_print_is_not_a_rule():
-    canvas = page_of(["HEADLINE"], 3 * SIZE)
-    cleaned, _ = remove_rules(canvas.grey < 128, 3 * X_HEIGHT)
-    assert np.array_equal(cleaned, canvas.grey < 128)

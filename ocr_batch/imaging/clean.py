@@ -1,4 +1,4 @@
-"""Clean a page: level its paper, tell ink from paper, drop scanner borders and long rules."""
+"""Clean a page: level its paper, tell ink from paper, find scanner borders."""
 
 from __future__ import annotations
 
@@ -10,9 +10,7 @@ __all__ = [
     "binarise",
     "is_reversed",
     "level_background",
-    "long_runs",
     "remove_borders",
-    "remove_rules",
     "sauvola_threshold",
 ]
 
@@ -141,122 +139,6 @@ def binarise(grey: Grey, window: int) -> Mask:
         True is ink.
     """
     return np.asarray(grey <= sauvola_threshold(grey, window), np.bool_)
-
-
-def long_runs(ink: Mask, length: int, *, vertical: bool) -> NDArray[np.bool_]:
-    """Tell in which rows (or columns) there may be a run of ink of some length.
-
-    Parameters
-    ----------
-    ink : ndarray of bool, shape (H, W)
-        True is ink.
-    length : int
-        Pixels.
-    vertical : bool
-        Whether runs go down the columns.
-
-    Returns
-    -------
-    ndarray of bool, shape (H,), or (W,) when vertical
-        True for each row (column) that has such a run, and for some that do not.
-    """
-    # A run of 8 k + 7 pixels holds k whole bytes of eight pixels, wherever they begin.
-    whole = (length - 7) // 8
-    if whole < 1:
-        return np.ones(ink.shape[1 if vertical else 0], np.bool_)
-    if vertical:
-        rows = ink.shape[0] // 8
-        full = np.asarray(ink[: 8 * rows].reshape(rows, 8, ink.shape[1]).all(axis=1), np.bool_)
-    else:
-        full = np.asarray(np.packbits(ink, axis=1) == 255, np.bool_)
-    if not full.any():
-        return np.zeros(ink.shape[1 if vertical else 0], np.bool_)
-    shape = (1, whole) if vertical else (whole, 1)
-    # Only the run itself may make a byte count, not what lies outside of the page.
-    runs = cv2.erode(
-        np.asarray(full.view(np.uint8)),
-        cv2.getStructuringElement(cv2.MORPH_RECT, shape),
-        borderType=cv2.BORDER_CONSTANT,
-        borderValue=0.0,
-    )
-    return np.asarray(runs.any(axis=0 if vertical else 1), np.bool_)
-
-
-def _spans(chosen: NDArray[np.bool_], margin: int) -> list[slice]:
-    """Return the stretches that hold all chosen places with a margin about each."""
-    places = np.flatnonzero(chosen)
-    if not len(places):
-        return []
-    apart = np.flatnonzero(np.diff(places) > 2 * margin)
-    first = places[np.r_[0, apart + 1]] - margin
-    last = places[np.r_[apart, len(places) - 1]] + margin + 1
-    return [
-        slice(max(0, start), min(len(chosen), stop))
-        for start, stop in zip(first.tolist(), last.tolist(), strict=True)
-    ]
-
-
-def _rule_pixels(ink: Grey, length: int, thickness: int, *, vertical: bool) -> Grey:
-    shape = (1, length) if vertical else (length, 1)
-    runs = cv2.morphologyEx(ink, cv2.MORPH_OPEN, cv2.getStructuringElement(cv2.MORPH_RECT, shape))
-    if not runs.any():
-        return np.asarray(runs, np.uint8)
-    # A thick bar is not a rule: what survives an opening across is given back.
-    across = (thickness + 1, 1) if vertical else (1, thickness + 1)
-    thick = cv2.morphologyEx(
-        runs, cv2.MORPH_OPEN, cv2.getStructuringElement(cv2.MORPH_RECT, across)
-    )
-    return np.asarray(cv2.subtract(runs, thick), np.uint8)
-
-
-def remove_rules(ink: Mask, x_height: float) -> tuple[Mask, Mask]:
-    """Take long thin rules, underlines and box sides out of the ink.
-
-    Letters that a rule crosses or touches keep their strokes: a column of the rule goes only
-    where no ink continues on either side of it, and keeps its ink where a stroke passes through.
-
-    Parameters
-    ----------
-    ink : ndarray of bool, shape (H, W)
-        True is ink.
-    x_height : float
-        The page's x-height in pixels.
-
-    Returns
-    -------
-    cleaned : ndarray of bool, shape (H, W)
-    rules : ndarray of bool, shape (H, W)
-        What was taken away.
-    """
-    page = ink.view(np.uint8)
-    thickness = max(3, round(0.35 * x_height))
-    reach = 2 * thickness + 3
-    removed = np.zeros_like(page)
-    for vertical, times in ((False, 4.0), (True, 5.5)):
-        length = max(12, round(times * x_height))
-        # Most of a page has no run that long; a part of it shows all that bears on its rules.
-        for span in _spans(long_runs(ink, length, vertical=vertical), 2 * (reach + thickness)):
-            part = (slice(None), span) if vertical else (span, slice(None))
-            removed[part] |= _rules_of(page[part], length, thickness, reach, vertical=vertical)
-    rules = removed.view(np.bool_)
-    return (ink & ~rules if rules.any() else ink), rules
-
-
-def _rules_of(page: Grey, length: int, thickness: int, reach: int, *, vertical: bool) -> Grey:
-    """Find the pixels of rules in a part of a page."""
-    rule = _rule_pixels(page, length, thickness, vertical=vertical)
-    if not rule.any():
-        return rule
-    # The rule's rim: one pixel across, so that no fringe stays behind.
-    grow = cv2.getStructuringElement(cv2.MORPH_RECT, (3, 1) if vertical else (1, 3))
-    rule = np.asarray(cv2.bitwise_and(cv2.dilate(rule, grow), page), np.uint8)
-    rest = cv2.subtract(page, rule)
-    # A stroke passes through where ink stands on both sides: closing across the rule.
-    across = (reach, 1) if vertical else (1, reach)
-    joined = cv2.morphologyEx(
-        rest, cv2.MORPH_CLOSE, cv2.getStructuringElement(cv2.MORPH_RECT, across)
-    )
-    return np.asarray(cv2.subtract(rule, joined), np.uint8)
 
 
 def remove_borders(

@@ -15,9 +15,9 @@ __all__ = [
     "Components",
     "Neighbours",
     "Runs",
-    "components_of_runs",
     "find_components",
     "find_neighbours",
+    "link_runs",
     "typical_height",
 ]
 
@@ -125,37 +125,45 @@ def find_components(ink: NDArray[np.bool_]) -> Components:
     Components
         In the order of the first squares of two by two pixels that they have ink in.
 
-    Notes
-    -----
-    Runs of neighbouring rows are linked, not pixels: on a page of text there are a hundred times
-    fewer of them.
     """
-    row, start, stop = find_runs(ink)
-    group = _connected_runs(row, start, stop, ink.shape[1])
-    count = int(group.max(initial=-1)) + 1
-    square = np.full(count, ink.size, np.int64)
-    np.minimum.at(square, group, (row // 2) * (ink.shape[1] // 2 + 1) + start // 2)
-    place = np.empty(count, np.int32)
-    place[np.argsort(square)] = np.arange(count, dtype=np.int32)
-    return components_of_runs(ink.shape, Runs(place[group], row, start, stop), count)
+    return link_runs(ink.shape, *find_runs(ink))
 
 
-def components_of_runs(shape: tuple[int, ...], runs: Runs, count: int) -> Components:
-    """Measure components of which the runs are known.
+def link_runs(
+    shape: tuple[int, ...],
+    row: NDArray[np.int64],
+    start: NDArray[np.int64],
+    stop: NDArray[np.int64],
+) -> Components:
+    """Find the 8-connected components of a page of which the runs are known.
 
     Parameters
     ----------
     shape : tuple of int
         (H, W) of the page.
-    runs : Runs
-        In raster order.
-    count : int
-        Number of components; each has a run.
+    row, start, stop : ndarray of int64, shape (R,)
+        From `find_runs`.
 
     Returns
     -------
     Components
+        In the order of the first squares of two by two pixels that they have ink in.
+
+    Notes
+    -----
+    Runs of neighbouring rows are linked, not pixels: on a page of text there are a hundred times
+    fewer of them.
     """
+    group = _connected_runs(row, start, stop, shape[1])
+    count = int(group.max(initial=-1)) + 1
+    square = np.full(count, np.iinfo(np.int64).max)
+    np.minimum.at(square, group, (row // 2) * (shape[1] // 2 + 1) + start // 2)
+    place = np.empty(count, np.int32)
+    place[np.argsort(square)] = np.arange(count, dtype=np.int32)
+    return _measured(shape, Runs(place[group], row, start, stop), count)
+
+
+def _measured(shape: tuple[int, ...], runs: Runs, count: int) -> Components:
     left = np.full(count, shape[1], np.int64)
     right = np.zeros(count, np.int64)
     np.minimum.at(left, runs.component, runs.start)

@@ -12,12 +12,12 @@ from ocr_batch.imaging.clean import (
     binarise,
     is_reversed,
     level_background,
-    long_runs,
-    remove_rules,
 )
 from ocr_batch.imaging.load import Sheet
+from ocr_batch.imaging.rules import long_columns, remove_rules
+from ocr_batch.imaging.runs import find_runs
 from ocr_batch.imaging.skew import estimate_skew, rotate, turn
-from ocr_batch.layout.components import Components, find_components, typical_height
+from ocr_batch.layout.components import Components, find_components, link_runs, typical_height
 from ocr_batch.layout.page import letter_like
 
 __all__ = ["Prepared", "prepare"]
@@ -91,17 +91,12 @@ def _resize(
 
 def _vertical_rules(rules: NDArray[np.bool_], x_height: float) -> NDArray[np.float64]:
     shortest = max(3, round(5 * x_height))
-    columns = np.flatnonzero(long_runs(rules, shortest, vertical=True))
-    if not len(columns) or not rules.any():
-        return np.zeros((0, 4))
-    first, part = int(columns[0]), rules[:, columns[0] : columns[-1] + 1]
-    # Opened, so that a rule across does not make one shape of both.
-    kernel = cv2.getStructuringElement(cv2.MORPH_RECT, (1, shortest))
-    upright = cv2.morphologyEx(part.view(np.uint8), cv2.MORPH_OPEN, kernel)
-    found = find_components(upright.view(np.bool_))
-    tall = (found.height > 5 * x_height) & (found.width < 1.5 * x_height)
-    boxes = np.stack([found.left + first, found.top, found.right + first, found.bottom], axis=1)
-    return np.asarray(boxes[tall], np.float64)
+    # Only long runs, so that a rule across does not make one shape of both.
+    found = link_runs(rules.shape[::-1], *long_columns(rules, shortest))
+    # Found on a page that lies on its side: its columns are the page's rows.
+    tall = (found.width > 5 * x_height) & (found.height < 1.5 * x_height)
+    boxes = np.stack([found.top, found.left, found.bottom, found.right], axis=1)[tall]
+    return np.asarray(boxes[np.lexsort((boxes[:, 0], boxes[:, 1]))], np.float64)
 
 
 def _measure(
@@ -179,13 +174,17 @@ def prepare(sheet: Sheet, *, deskew: bool = True, quarter_turns: int = 0) -> Pre
     if x_height and (changed or not sheet.bilevel):
         ink = to_ink(grey, x_height)
     unit = x_height or 20.0
-    cleaned, removed = remove_rules(ink, unit)
-    components = find_components(cleaned)
+    runs = find_runs(ink)
+    cleaned, removed = remove_rules(ink, unit, runs)
+    rules = np.zeros((0, 4))
+    if cleaned is not ink:
+        rules, runs = _vertical_rules(removed, unit), find_runs(cleaned)
+    components = link_runs(cleaned.shape, *runs)
     x_height = typical_height(components)
     return Prepared(
         grey,
         cleaned,
-        _vertical_rules(removed, unit),
+        rules,
         components,
         x_height,
         matrix,
