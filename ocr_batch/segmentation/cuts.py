@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -39,21 +42,32 @@ class CutPaths:
         self.cost = cost
 
 
-def _sweep(ink: NDArray[np.float32], rows: range) -> tuple[NDArray[np.float32], NDArray[np.int8]]:
-    """Accumulate least costs along `rows`; return the last row's costs and all steps taken."""
-    total = ink[rows[0]].copy()
-    steps = np.zeros((FRAME, ink.shape[1]), np.int8)
-    for row in rows[1:]:
-        from_left = np.empty_like(total)
-        from_left[1:], from_left[0] = total[:-1], np.inf
-        from_right = np.empty_like(total)
-        from_right[:-1], from_right[-1] = total[1:], np.inf
-        side = np.minimum(from_left, from_right) + np.float32(_SIDE_STEP)
-        steps[row] = np.where(side < total, np.where(from_left <= from_right, -1, 1), 0).astype(
-            np.int8
-        )
-        total = np.minimum(total, side) + ink[row]
-    return total, steps
+def _sweep(ink: NDArray[np.float32], rows: range) -> NDArray[np.float32]:
+    """Accumulate least costs along `rows`, (56, W + 2): a column beside either end is barred."""
+    total = np.empty((FRAME, ink.shape[1] + 2), np.float32)
+    total[:, 0] = total[:, -1] = np.inf
+    total[rows[0], 1:-1] = ink[rows[0]]
+    least = np.empty(ink.shape[1], np.float32)
+    for last, row in pairwise(rows):
+        np.minimum(total[last, :-2], total[last, 2:], out=least)
+        least += np.float32(_SIDE_STEP)
+        np.minimum(least, total[last, 1:-1], out=least)
+        np.add(least, ink[row], out=total[row, 1:-1])
+    return total
+
+
+def _follow(
+    total: NDArray[np.float32], rows: range, chosen: NDArray[np.int64]
+) -> NDArray[np.int64]:
+    """Walk from columns of the last of `rows` back to the first, (56, K); other rows stay 0."""
+    column = np.zeros((FRAME, len(chosen)), np.int64)
+    here = column[rows[-1]] = chosen
+    for row in reversed(rows[:-1]):
+        left, straight, right = (total[row].take(here + step) for step in (0, 1, 2))
+        side = np.minimum(left, right) + np.float32(_SIDE_STEP)
+        step = np.where(left <= right, -1, 1)
+        here = column[row] = here + np.where(side < straight, step, 0)
+    return column
 
 
 def _least_near(cost: NDArray[np.float32], borders: NDArray[np.float64]) -> NDArray[np.int64]:
@@ -95,15 +109,13 @@ def find_cuts(
     none = CutPaths(np.zeros((0, FRAME), np.int64), np.zeros(0, np.float32)), np.zeros(0, np.int64)
     if not len(left) or grey.shape[1] < 8:
         return none
-    ink = grey.astype(np.float32) / np.float32(255)
-    down, down_steps = _sweep(ink, range(0, _MIDDLE + 1))
-    up, up_steps = _sweep(ink, range(FRAME - 1, _MIDDLE - 1, -1))
-    cost = down + up - ink[_MIDDLE]
+    ink = grey.astype(np.float32)
+    ink /= np.float32(255)
+    above, below = range(_MIDDLE + 1), range(FRAME - 1, _MIDDLE - 1, -1)
+    down, up = _sweep(ink, above), _sweep(ink, below)
+    cost = down[_MIDDLE, 1:-1] + up[_MIDDLE, 1:-1] - ink[_MIDDLE]
     # A candidate is the least of its neighbourhood; of equals, the middle one.
-    width = len(cost)
-    padded = np.pad(cost, _NEAREST, constant_values=np.inf)
-    window = np.lib.stride_tricks.sliding_window_view(padded, 2 * _NEAREST + 1)
-    least = window.min(axis=1)
+    least = cv2.erode(cost[None], np.ones((1, 2 * _NEAREST + 1), np.uint8))[0]
     minimum = (cost <= least + 1e-6) & (cost < _MOST_INK)
     starts = np.flatnonzero(minimum & ~np.r_[False, minimum[:-1]])
     stops = np.flatnonzero(minimum & ~np.r_[minimum[1:], False])
@@ -119,16 +131,9 @@ def find_cuts(
         return none
     place = np.arange(len(owner)) - np.repeat(np.cumsum(count) - count, count)
     chosen = middle[first[owner] + place]
-    column = np.empty((len(chosen), FRAME), np.int64)
-    for rows, steps in (
-        (range(_MIDDLE, -1, -1), down_steps),
-        (range(_MIDDLE, FRAME), up_steps),
-    ):
-        here = chosen.copy()
-        for row in rows:
-            column[:, row] = here
-            here = np.clip(here + steps[row, here], 0, width - 1)
+    column = _follow(down, above, chosen)
+    column[_MIDDLE + 1 :] = _follow(up, below, chosen)[_MIDDLE + 1 :]
     # A path does not leave its range, or it would cut the neighbour.
     low = np.floor(left[owner]).astype(np.int64)[:, None]
     high = np.ceil(right[owner]).astype(np.int64)[:, None]
-    return CutPaths(np.clip(column, low, high), cost[chosen].astype(np.float32)), owner
+    return CutPaths(np.clip(column.T, low, high), cost[chosen].astype(np.float32)), owner
