@@ -5,16 +5,19 @@ from hypothesis import strategies as st
 from pages import Canvas, laid_out, page_of, prose, turned
 
 from ocr_batch.layout.lines import Lines
+from ocr_batch.segmentation.atoms import Atoms, find_atoms
 from ocr_batch.segmentation.strips import BASELINE, FRAME, PAD, X_HEIGHT, Strips, make_strips
 
 PAGE = page_of(["common sense rose above", *prose(4, 8)])
 READY, LAYOUT = laid_out(PAGE.grey)
-STRIPS = make_strips(READY.grey, LAYOUT.components, LAYOUT.lines)
+ATOMS = find_atoms(LAYOUT.components, LAYOUT.lines)
+STRIPS = make_strips(READY.grey, LAYOUT.components, LAYOUT.lines, ATOMS)
 
 
 def _strips(grey):
     ready, layout = laid_out(grey)
-    return ready, layout.lines, make_strips(ready.grey, layout.components, layout.lines)
+    atoms = find_atoms(layout.components, layout.lines)
+    return ready, atoms, make_strips(ready.grey, layout.components, layout.lines, atoms)
 
 
 finite = st.floats(-500, 5000)
@@ -72,13 +75,23 @@ def test_ink_is_white_on_black_and_paper_is_zero():
     assert np.median(STRIPS.grey[~own]) == 0
 
 
-def test_only_a_line_s_own_components_are_labelled():
-    line_of = LAYOUT.lines.line_of
+def test_only_a_line_s_own_atoms_are_labelled():
     for number in range(len(LAYOUT.lines)):
         seen = np.unique(STRIPS.label[:, STRIPS.start[number] : STRIPS.stop[number]])
-        assert set(line_of[seen[seen > 0] - 1]) == {number}
-    labelled = np.unique(STRIPS.label)
-    assert set(labelled[labelled > 0] - 1) == set(np.flatnonzero(line_of >= 0))
+        assert set(ATOMS.line[seen[seen > 0] - 1]) == {number}
+    assert np.array_equal(np.unique(STRIPS.label), np.arange(len(ATOMS.line) + 1))
+
+
+def test_a_page_of_very_many_atoms_is_labelled_alike():
+    more = 2**16
+    many = Atoms(
+        np.where(ATOMS.atom_of >= 0, ATOMS.atom_of + np.int32(more), -1),
+        np.r_[np.zeros(more, np.int64), ATOMS.line],
+        np.r_[np.zeros((more, 4)), ATOMS.box],
+    )
+    found = make_strips(READY.grey, LAYOUT.components, LAYOUT.lines, many).label
+    assert found.dtype == np.int32 and STRIPS.label.dtype == np.uint16
+    assert np.array_equal(np.maximum(found - more, 0), STRIPS.label)
 
 
 def test_pixels_come_from_where_to_page_says():
@@ -86,7 +99,8 @@ def test_pixels_come_from_where_to_page_says():
     line = np.searchsorted(STRIPS.stop, column, side="right")
     x, y = STRIPS.to_page(line, column + 0.5, row + 0.5)
     labels = LAYOUT.components.labels[np.floor(y).astype(int), np.floor(x).astype(int)]
-    assert (labels == STRIPS.label[row, column]).mean() > 0.99
+    atom = np.where(labels > 0, ATOMS.atom_of[labels - 1], -1)
+    assert (atom == STRIPS.label[row, column].astype(int) - 1).mean() > 0.99
 
 
 def test_a_slanting_line_is_straightened():
@@ -101,14 +115,14 @@ def test_a_slanting_line_is_straightened():
 def test_a_line_at_the_page_s_edge():
     canvas = Canvas(320, 42)
     canvas.text(0, 32, "at the very edge")
-    _, lines, strips = _strips(canvas.grey)
-    assert len(lines) == 1
+    _, _, strips = _strips(canvas.grey)
+    assert len(strips.lines) == 1
     assert np.isfinite(strips.scale).all() and strips.grey.any()
 
 
 def test_no_lines():
-    _, lines, strips = _strips(np.full((200, 200), 255, np.uint8))
-    assert len(lines) == 0 and strips.grey.shape == (FRAME, 0)
+    _, _, strips = _strips(np.full((200, 200), 255, np.uint8))
+    assert len(strips.lines) == 0 and strips.grey.shape == (FRAME, 0)
 
 
 def test_a_line_wider_than_opencv_can_map_is_read_in_parts():
@@ -116,13 +130,12 @@ def test_a_line_wider_than_opencv_can_map_is_read_in_parts():
     canvas = Canvas(37_000, 120)
     for number, text in enumerate(words):
         canvas.text(60 + 500 * number, 80, text)
-    ready, _, strips = _strips(canvas.grey)
+    ready, atoms, strips = _strips(canvas.grey)
     assert ready.grey.shape[1] > 2**15
     line = int(np.argmax(strips.stop - strips.start))
-    # Every component keeps its place along the whole line.
+    # Every atom keeps its place along the whole line.
     row, column = np.nonzero(strips.label)
     x, _ = strips.to_page(np.full(len(row), line), column + 0.5, row + 0.5)
-    own = ready.components
-    label = strips.label[row, column] - 1
-    assert (x > own.left[label] - 2).all() and (x < own.right[label] + 2).all()
+    label = strips.label[row, column].astype(int) - 1
+    assert (x > atoms.box[label, 0] - 2).all() and (x < atoms.box[label, 2] + 2).all()
     assert len(np.unique(label)) > 0.95 * sum(len(text.replace(" ", "")) for text in words)

@@ -15,9 +15,9 @@ from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
 from ocr_batch.segmentation.lattice import Edges, Pieces
-from ocr_batch.segmentation.strips import BASELINE, FRAME, X_HEIGHT, Strips
+from ocr_batch.segmentation.strips import BASELINE, FRAME, X_HEIGHT, Owners, Strips
 
-__all__ = ["GEOMETRY", "Owners", "make_crops", "spread_labels"]
+__all__ = ["GEOMETRY", "make_crops", "spread_labels"]
 
 #: Names of the geometry's columns; lengths are in x-heights.
 GEOMETRY = ("top", "bottom", "width", "height", "gap before", "gap after", "stroke", "squeeze")
@@ -30,35 +30,31 @@ _AT_ONCE = 64
 _PAIR = np.dtype("<u2")
 _BOTH, _SECOND = np.array(0x0101, _PAIR), np.array(0xFF00, _PAIR)
 
-#: Labels of pixels: 0 is paper, piece p has p + 1.
-Owners = NDArray[np.uint16] | NDArray[np.int32]
 
-
-def spread_labels(label: NDArray[np.int32], rounds: int = 2) -> Owners:
+def spread_labels(label: Owners, rounds: int = 2) -> Owners:
     """Grow each piece over its grey rim.
 
     Parameters
     ----------
-    label : ndarray of int32, shape (56, W)
+    label : ndarray of uint16 or int32, shape (56, W)
         Pieces' labels; 0 is paper.
     rounds : int
         How many pixels to grow.
 
     Returns
     -------
-    ndarray of uint16 or int32, shape (56, W)
-        uint16 where that holds all labels.
+    ndarray, of the same shape and type
     """
     if not label.size:
         return label.copy()
     # OpenCV dilates no integers of 32 bits, but floats, which hold labels exactly up to 2**24.
-    small = label.max() < 2**16
-    grown: NDArray[Any] = label.astype(np.uint16 if small else np.float32)
-    kernel = np.ones((3, 3), np.uint8)
+    small = label.dtype == np.uint16
+    grown: NDArray[Any] = label if small else label.astype(np.float32)
+    kernel = cv2.getStructuringElement(cv2.MORPH_RECT, (3, 3))
     for _ in range(rounds):
-        spread = cv2.dilate(grown, kernel)
-        np.copyto(spread, grown, where=grown > 0)
-        grown = spread
+        # What has a label keeps it.
+        taken = (grown > 0).view(np.uint8)
+        grown = cv2.copyTo(grown, taken, cv2.dilate(grown, kernel))
     return grown if small else grown.astype(np.int32)
 
 

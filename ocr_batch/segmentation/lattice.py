@@ -7,10 +7,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from ocr_batch.imaging.runs import run_pixels
 from ocr_batch.segmentation.atoms import Atoms
 from ocr_batch.segmentation.cuts import CutPaths, find_cuts
 from ocr_batch.segmentation.pitch import Pitch, cell_borders
-from ocr_batch.segmentation.strips import BASELINE, FRAME, X_HEIGHT, Strips
+from ocr_batch.segmentation.strips import BASELINE, X_HEIGHT, Owners, Strips
 
 __all__ = ["Edges", "Pieces", "find_pieces", "join_edges", "part_edges", "whole_edges"]
 
@@ -31,7 +32,7 @@ class Pieces:
 
     Attributes
     ----------
-    label : ndarray of int32, shape (56, W)
+    label : ndarray of uint16 or int32, shape (56, W)
         0 is paper; piece p has label p + 1.
     line, atom : ndarray of int64, shape (P,)
     box : ndarray of float64, shape (P, 4)
@@ -40,7 +41,7 @@ class Pieces:
         Ink pixels in the strip.
     """
 
-    label: NDArray[np.int32]
+    label: Owners
     line: NDArray[np.int64]
     atom: NDArray[np.int64]
     box: NDArray[np.float64]
@@ -106,13 +107,6 @@ def find_pieces(strips: Strips, atoms: Atoms, pitch: Pitch) -> Pieces:
     -------
     Pieces
     """
-    table = np.zeros(len(atoms.atom_of) + 1, np.int32)
-    table[1:] = atoms.atom_of + 1
-    width = strips.label.shape[1]
-    # Places of the ink in the strip, row by row.
-    place = np.flatnonzero(strips.label != 0)
-    atom = table[strips.label.ravel()[place]].astype(np.int64) - 1
-    row, column = np.divmod(place, max(1, width))
     count = len(atoms.line)
     left, right = (strips.column(atoms.line, atoms.box[:, side]) for side in (0, 2))
     wide = np.flatnonzero(right - left > _NARROW)
@@ -120,14 +114,15 @@ def find_pieces(strips: Strips, atoms: Atoms, pitch: Pitch) -> Pieces:
     border = strips.column(atoms.line[owner], border)
     paths, owner = find_cuts(strips.grey, left[wide], right[wide], border)
     owner = wide[owner]
-    # The piece of a pixel: its atom's first piece, and one more for each path left of it.
+    row, start, stop, label, passed = _stretches(strips.label, paths)
+    atom = label.astype(np.int64) - 1
+    # The piece of a stretch: its atom's first piece, and one more for each path left of it.
     number = np.bincount(owner, minlength=count)
     before = np.cumsum(number) - number
-    passed = _passed(paths, width)[place]
     raw = before[atom] + atom + np.clip(passed - before[atom], 0, number[atom])
     total = count + len(owner)
     raw_atom = np.repeat(np.arange(count), number + 1)
-    area = np.bincount(raw, minlength=total)
+    area = np.bincount(raw, stop - start, minlength=total)
     # A piece with hardly any ink is no piece: it joins the one before it, within its atom.
     first = np.r_[True, raw_atom[1:] != raw_atom[:-1]][:total]
     small = area < _LEAST_INK
@@ -136,10 +131,8 @@ def find_pieces(strips: Strips, atoms: Atoms, pitch: Pitch) -> Pieces:
     kept = first | (~small & ~follows_small_first)
     number_of = np.cumsum(kept) - 1
     piece = number_of[raw]
-    label = np.zeros_like(strips.label)
-    label.ravel()[place] = piece + 1
     piece_atom = raw_atom[kept]
-    box = _boxes(piece, row, column, len(piece_atom))
+    box = _boxes(piece, row, start, stop, len(piece_atom))
     # An atom too thin to show in the strip still has its box on the page.
     empty = ~np.isfinite(box[:, 0])
     lost = piece_atom[empty]
@@ -147,33 +140,73 @@ def find_pieces(strips: Strips, atoms: Atoms, pitch: Pitch) -> Pieces:
         [left[lost], np.full(len(lost), BASELINE - 1), right[lost], np.full(len(lost), BASELINE)],
         axis=1,
     )
+    kind = np.uint16 if len(piece_atom) < 2**16 - 1 else np.int32
+    labels: Owners = np.zeros(strips.label.shape, kind)
+    place = run_pixels(row, start, stop, labels.shape[1])
+    labels.ravel()[place] = np.repeat((piece + 1).astype(kind), stop - start)
     return Pieces(
-        label,
+        labels,
         atoms.line[piece_atom],
         piece_atom,
         box,
-        np.bincount(piece, minlength=len(piece_atom)).astype(np.int64),
+        np.bincount(piece, stop - start, len(piece_atom)).astype(np.int64),
     )
 
 
-def _passed(paths: CutPaths, width: int) -> NDArray[np.int32]:
-    """Return how many paths lie left of each pixel of the strip, (56 * W,)."""
-    marks = np.zeros((FRAME, width + 1), np.int32)
-    index = paths.column + np.arange(FRAME) * (width + 1)
-    np.add.at(marks.ravel(), index.ravel(), np.int32(1))
-    return np.cumsum(marks[:, :width], axis=1, dtype=np.int32).ravel()
+def _stretches(
+    labels: Owners, paths: CutPaths
+) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64], Owners, NDArray[np.int64]]:
+    """Find the stretches of one label along the rows of a strip that no path crosses.
+
+    Returns
+    -------
+    row, start, stop : ndarray of int64, shape (S,)
+    label : ndarray of uint16 or int32, shape (S,)
+    passed : ndarray of int64, shape (S,)
+        How many paths lie left of each.
+    """
+    height, width = labels.shape
+    flat = labels.ravel()
+    if not flat.size:
+        none = np.zeros(0, np.int64)
+        return none, none, none, flat, none
+    change = np.empty(flat.size, np.bool_)
+    np.not_equal(flat[1:], flat[:-1], out=change[1:])
+    change[::width] = True
+    crossed = (paths.column + np.arange(height) * width)[paths.column < width]
+    change[crossed] = True
+    times = np.zeros(flat.size, np.uint16)
+    np.add.at(times, crossed, np.uint16(1))
+    start = np.flatnonzero(change)
+    length = np.diff(start, append=flat.size)
+    # Paths up to the start of a stretch, less those of the rows above it.
+    here = times[start]
+    passed = np.cumsum(here, dtype=np.int64)
+    first = np.searchsorted(start, np.arange(height) * width)
+    above = passed[first] - here[first]
+    label = flat[start]
+    inked = np.flatnonzero(label)
+    start, length, label, passed = start[inked], length[inked], label[inked], passed[inked]
+    row = start // width
+    passed -= above[row]
+    start -= row * width
+    return row, start, start + length, label, passed
 
 
 def _boxes(
-    piece: NDArray[np.int64], row: NDArray[np.int64], column: NDArray[np.int64], count: int
+    piece: NDArray[np.int64],
+    row: NDArray[np.int64],
+    start: NDArray[np.int64],
+    stop: NDArray[np.int64],
+    count: int,
 ) -> NDArray[np.float64]:
     box = np.empty((count, 4))
     box[:, :2], box[:, 2:] = np.inf, -np.inf
     left, right = np.full(count, np.inf), np.full(count, -np.inf)
-    np.minimum.at(left, piece, column.astype(np.float64))
-    np.maximum.at(right, piece, column + 1.0)
+    np.minimum.at(left, piece, start.astype(np.float64))
+    np.maximum.at(right, piece, stop.astype(np.float64))
     box[:, 0], box[:, 2] = left, right
-    # Pixels come row by row, and of several values assigned to one place the last stays.
+    # Stretches come row by row, and of several values assigned to one place the last stays.
     box[piece[::-1], 1] = row[::-1]
     box[piece, 3] = row + 1
     return box

@@ -10,10 +10,10 @@ from numpy.typing import NDArray
 from ocr_batch.layout.components import Components
 from ocr_batch.layout.lines import Lines
 from ocr_batch.segmentation.atoms import Atoms, find_atoms
-from ocr_batch.segmentation.crops import Owners, make_crops, spread_labels
+from ocr_batch.segmentation.crops import make_crops, spread_labels
 from ocr_batch.segmentation.lattice import Edges, Pieces, find_pieces
 from ocr_batch.segmentation.pitch import Pitch, cell_odds, find_pitch
-from ocr_batch.segmentation.strips import Strips, make_strips
+from ocr_batch.segmentation.strips import Owners, Strips, make_strips
 
 __all__ = ["Segmented", "segment"]
 
@@ -73,8 +73,8 @@ def segment(grey: NDArray[np.uint8], components: Components, lines: Lines) -> Se
     -------
     Segmented
     """
-    strips = make_strips(grey, components, lines)
     atoms = find_atoms(components, lines)
+    strips = make_strips(grey, components, lines, atoms)
     pitch = find_pitch(atoms, lines)
     pieces = find_pieces(strips, atoms, pitch)
     return Segmented(strips, pieces, spread_labels(pieces.label), grey, components, atoms, pitch)

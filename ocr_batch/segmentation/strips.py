@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from ocr_batch.imaging.runs import run_pixels
 from ocr_batch.layout.components import Components
 from ocr_batch.layout.lines import Lines, baseline_at
+from ocr_batch.segmentation.atoms import Atoms
 
-__all__ = ["BASELINE", "FRAME", "PAD", "X_HEIGHT", "Strips", "make_strips"]
+__all__ = ["BASELINE", "FRAME", "PAD", "X_HEIGHT", "Owners", "Strips", "make_strips"]
 
 #: Side of a crop and height of a strip, in strip pixels.
 FRAME = 56
@@ -19,8 +22,10 @@ FRAME = 56
 X_HEIGHT = 20.0
 #: The row on which letters stand.
 BASELINE = 38.0
-#: White columns before and after each line.
+#: White columns before and after each line: between two lines more than a frame is wide.
 PAD = 64
+#: Labels of pixels: 0 is paper, number n has n + 1. uint16 where that holds all.
+Owners = NDArray[np.uint16] | NDArray[np.int32]
 _LONGEST = 30_000
 # Widest image that OpenCV is asked to map at once, be it the page's or the strip's; its limit is
 # 2**15 - 2.
@@ -35,8 +40,8 @@ class Strips:
     ----------
     grey : ndarray of uint8, shape (56, W)
         255 is ink, 0 is paper.
-    label : ndarray of int32, shape (56, W)
-        0 is paper; component k of the page has label k + 1. Only the line's own components.
+    label : ndarray of uint16 or int32, shape (56, W)
+        0 is paper; atom a of the page has label a + 1. Only the line's own atoms.
     start, stop : ndarray of int64, shape (L,)
         First and past-the-last column of each line, its padding included.
     origin : ndarray of float64, shape (L,)
@@ -48,7 +53,7 @@ class Strips:
     """
 
     grey: NDArray[np.uint8]
-    label: NDArray[np.int32]
+    label: Owners
     start: NDArray[np.int64]
     stop: NDArray[np.int64]
     origin: NDArray[np.float64]
@@ -93,7 +98,9 @@ class Strips:
         return column, row
 
 
-def make_strips(grey: NDArray[np.uint8], components: Components, lines: Lines) -> Strips:
+def make_strips(
+    grey: NDArray[np.uint8], components: Components, lines: Lines, atoms: Atoms
+) -> Strips:
     """Cut each line out of the page, straighten it along its baseline and scale it.
 
     Parameters
@@ -104,6 +111,8 @@ def make_strips(grey: NDArray[np.uint8], components: Components, lines: Lines) -
         Of the whole page.
     lines : Lines
         Which components stand where.
+    atoms : Atoms
+        What those were grouped into.
 
     Returns
     -------
@@ -117,21 +126,19 @@ def make_strips(grey: NDArray[np.uint8], components: Components, lines: Lines) -
     stop = np.cumsum(span + 2 * PAD)
     start = stop - span - 2 * PAD
     width = int(stop[-1]) if count else 0
+    page = _atom_labels(components, atoms)
     strip = np.zeros((FRAME, width), np.uint8)
-    label = np.zeros((FRAME, width), np.int32)
-    order = np.argsort(lines.line_of, kind="stable")
-    bounds = np.searchsorted(lines.line_of[order], np.arange(count + 1))
-    table = np.zeros(len(components) + 1, np.int32)
+    label = np.zeros((FRAME, width), page.dtype)
+    # Atoms are in the order of lines.
+    bounds = np.searchsorted(atoms.line, np.arange(count + 1))
     for line in range(count):
-        members = order[bounds[line] : bounds[line + 1]]
-        table[members + 1] = members + 1
         block = max(1, int(_WIDEST / max(1.0, scale[line])))
         for first in range(int(start[line]), int(stop[line]), block):
             columns = slice(first, min(first + block, int(stop[line])))
             _fill(
                 grey,
-                components.labels,
-                table,
+                page,
+                (int(bounds[line]) + 1, int(bounds[line + 1])),
                 lines,
                 line,
                 float(lines.box[line, 0] + (first - start[line] - PAD) * scale[line]),
@@ -139,22 +146,36 @@ def make_strips(grey: NDArray[np.uint8], components: Components, lines: Lines) -
                 strip[:, columns],
                 label[:, columns],
             )
-        table[members + 1] = 0
     return Strips(strip, label, start, stop, lines.box[:, 0].copy(), scale, lines)
+
+
+def _atom_labels(components: Components, atoms: Atoms) -> Owners:
+    """Paint the page's atoms, (H, W): 0 is what belongs to none."""
+    kind = np.uint16 if len(atoms.line) < 2**16 - 1 else np.int32
+    page: NDArray[Any] = np.zeros(components.shape, kind)
+    runs = components.runs
+    runs = runs.take(atoms.atom_of[runs.component] >= 0)
+    owner = (atoms.atom_of[runs.component] + 1).astype(kind)
+    place = run_pixels(runs.row, runs.start, runs.stop, page.shape[1])
+    page.ravel()[place] = np.repeat(owner, runs.stop - runs.start)
+    return page
 
 
 def _fill(
     grey: NDArray[np.uint8],
-    labels: NDArray[np.int32],
-    table: NDArray[np.int32],
+    page: Owners,
+    own: tuple[int, int],
     lines: Lines,
     line: int,
     x0: float,
     scale: float,
     strip: NDArray[np.uint8],
-    label: NDArray[np.int32],
+    label: Owners,
 ) -> None:
-    """Write the part of a line's strip and labels that begins at a page column into its place."""
+    """Write the part of a line's strip and labels that begins at a page column into its place.
+
+    Of the page's labels those from the first to the last of `own` are the line's.
+    """
     height, width = grey.shape
     columns = strip.shape[1]
     # Pixel centres of the strip on the page.
@@ -180,10 +201,11 @@ def _fill(
     )
     if inner[0].stop <= inner[0].start or inner[1].stop <= inner[1].start:
         return
-    ink, own = 255 - grey[inner], labels[inner]
+    ink: NDArray[Any] = cv2.bitwise_not(grey[inner])
+    owner: NDArray[Any] = page[inner]
     if any(pads):
-        ink = np.asarray(cv2.copyMakeBorder(ink, *pads, cv2.BORDER_CONSTANT), np.uint8)
-        own = np.asarray(cv2.copyMakeBorder(own, *pads, cv2.BORDER_CONSTANT), np.int32)
+        ink = cv2.copyMakeBorder(ink, *pads, cv2.BORDER_CONSTANT)
+        owner = cv2.copyMakeBorder(owner, *pads, cv2.BORDER_CONSTANT)
     # Integer coordinates are pixel centres.
     map_x = np.empty((FRAME, columns), np.float32)
     map_x[:] = xs - 0.5 - left
@@ -191,10 +213,17 @@ def _fill(
     np.add(ys[:, None], _foot(lines, line, xs) - 0.5 - top, out=map_y, casting="same_kind")
     if scale > 1.15:
         # Average over the area that becomes one pixel, then sample.
-        ink = np.asarray(cv2.GaussianBlur(ink, (0, 0), 0.38 * scale), np.uint8)
+        ink = cv2.GaussianBlur(ink, (0, 0), 0.38 * scale)
     strip[:] = cv2.remap(ink, map_x, map_y, cv2.INTER_LINEAR)
-    nearest = np.asarray(cv2.remap(own, map_x, map_y, cv2.INTER_NEAREST), np.int32)
-    np.take(table, nearest, out=label, mode="clip")
+    label[:] = _between(cv2.remap(owner, map_x, map_y, cv2.INTER_NEAREST), *own)
+
+
+def _between(labels: NDArray[Any], first: int, last: int) -> NDArray[Any]:
+    """Return labels with those left out that are not from `first` to `last`, from 1."""
+    if labels.dtype != np.uint16:
+        return np.where((labels >= first) & (labels <= last), labels, labels.dtype.type(0))
+    _, labels = cv2.threshold(labels, first - 1, 0, cv2.THRESH_TOZERO)
+    return cv2.threshold(labels, last, 0, cv2.THRESH_TOZERO_INV)[1]
 
 
 def _foot(lines: Lines, line: int, x: NDArray[np.float64]) -> NDArray[np.float64]:
