@@ -62,7 +62,7 @@ def find_gutters(
     A gap that is lined by short phrases on either side is a table's; its rows are read across.
     """
     none = np.zeros((0, 4))
-    if not 4 <= len(boxes) <= _MOST_PHRASES:
+    if not 4 <= len(boxes) <= _MOST_PHRASES or not _side_by_side(boxes, letters, x_height):
         return none
     cell = _CELL * x_height
     origin = boxes[:, :2].min(axis=0)
@@ -95,6 +95,16 @@ def find_gutters(
         if rule[3] - rule[1] >= _MIN_HEIGHT * x_height:
             found += _split_strip(rule, boxes, letters, x_height)
     return _merge(_distinct(found, boxes), x_height) if found else none
+
+
+def _side_by_side(boxes: NDArray[np.float64], letters: NDArray[np.int64], x_height: float) -> bool:
+    """Tell whether there may be prose on both sides of anything: two lines beside two others."""
+    prose = boxes[letters >= _PROSE_LETTERS]
+    if len(prose) < 4:
+        return False
+    end = float(np.partition(prose[:, 2], 1)[1])
+    begin = float(np.partition(prose[:, 0], -2)[-2])
+    return begin > end - x_height
 
 
 def _distinct(
