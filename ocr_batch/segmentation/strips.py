@@ -23,7 +23,7 @@ X_HEIGHT = 20.0
 #: The row on which letters stand.
 BASELINE = 38.0
 #: White columns before and after each line: between two lines more than a frame is wide.
-PAD = 64
+PAD = 32
 #: Labels of pixels: 0 is paper, number n has n + 1. uint16 where that holds all.
 Owners = NDArray[np.uint16] | NDArray[np.int32]
 _LONGEST = 30_000
