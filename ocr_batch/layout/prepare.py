@@ -17,7 +17,7 @@ from ocr_batch.imaging.load import Sheet
 from ocr_batch.imaging.rules import long_columns, remove_rules
 from ocr_batch.imaging.runs import find_runs
 from ocr_batch.imaging.skew import estimate_skew, rotate, turn
-from ocr_batch.layout.components import Components, link_runs, typical_height
+from ocr_batch.layout.components import Components, find_components, link_runs, typical_height
 from ocr_batch.layout.page import letter_like
 
 __all__ = ["Prepared", "prepare"]
@@ -29,9 +29,13 @@ _LARGE_PRINT = 52.0
 _GOOD_PRINT = 24.0
 _MOST_ENLARGED = 3.0
 # Skew below this is left to the baselines.
-_LEVEL_DEGREES = 0.25
+_LEVEL_DEGREES = 0.12
 _SAUVOLA_WINDOW = 3.0
 _MOST_PIXELS = 60_000_000
+# Pages from this size on are measured at half size, unless their print is small there, in pixels.
+_LARGE_PAGE = 1600
+_LEAST_AT_HALF = 8.0
+_HALF_INK = 110
 
 
 @dataclass(frozen=True)
@@ -95,14 +99,28 @@ def _vertical_rules(rules: NDArray[np.bool_], x_height: float) -> NDArray[np.flo
     return np.asarray(boxes[np.lexsort((boxes[:, 0], boxes[:, 1]))], np.float64)
 
 
-def _feet(
-    components: Components, x_height: float
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return where letters stand: x, y of each."""
+def _measure(
+    ink: NDArray[np.bool_],
+) -> tuple[float, NDArray[np.float64], NDArray[np.float64]]:
+    """Return the typical x-height and the feet (x, y) of letters; large pages at half size."""
+    step = 2 if min(ink.shape) >= _LARGE_PAGE else 1
+    while True:
+        view = ink
+        if step > 1:
+            size = (ink.shape[1] // step, ink.shape[0] // step)
+            grey = ink.view(np.uint8) * np.uint8(255)
+            half = cv2.resize(grey, size, interpolation=cv2.INTER_AREA)
+            view = np.asarray(half > _HALF_INK, np.bool_)
+        components = find_components(view)
+        x_height = typical_height(components)
+        if step == 1 or x_height >= _LEAST_AT_HALF:
+            break
+        step = 1
     body = letter_like(components, x_height or 1.0) & (components.height < 3 * x_height)
     body &= components.width < 3 * x_height
-    x = (components.left + components.width / 2)[body]
-    return np.asarray(x, np.float64), components.bottom[body].astype(np.float64)
+    x = (components.left + components.width / 2)[body] * float(step)
+    y = components.bottom[body].astype(np.float64) * step
+    return x_height * step, np.asarray(x, np.float64), y
 
 
 def prepare(sheet: Sheet, *, deskew: bool = True, quarter_turns: int = 0) -> Prepared:
@@ -136,10 +154,7 @@ def prepare(sheet: Sheet, *, deskew: bool = True, quarter_turns: int = 0) -> Pre
         return binarise(page, round(_SAUVOLA_WINDOW * x_height))
 
     ink = to_ink(grey, max(12.0, max(grey.shape) / 160))
-    runs = find_runs(ink)
-    components = link_runs(ink.shape, *runs)
-    x_height = typical_height(components)
-    feet_x, feet_y = _feet(components, x_height)
+    x_height, feet_x, feet_y = _measure(ink)
     changed = False
     if _LEAST_PRINT <= x_height < _SMALL_PRINT or x_height > _LARGE_PRINT:
         factor = min(_GOOD_PRINT / x_height, _MOST_ENLARGED)
@@ -156,17 +171,15 @@ def prepare(sheet: Sheet, *, deskew: bool = True, quarter_turns: int = 0) -> Pre
         changed = True
     else:
         skew = 0.0
-    known = True
     if x_height and (changed or not sheet.bilevel):
-        ink, known = to_ink(grey, x_height), False
-        runs = find_runs(ink)
+        ink = to_ink(grey, x_height)
     unit = x_height or 20.0
+    runs = find_runs(ink)
     cleaned, removed = remove_rules(ink, unit, runs)
     rules = np.zeros((0, 4))
     if cleaned is not ink:
-        known, runs, rules = False, find_runs(cleaned), _vertical_rules(removed, unit)
-    if not known:
-        components = link_runs(cleaned.shape, *runs)
+        rules, runs = _vertical_rules(removed, unit), find_runs(cleaned)
+    components = link_runs(cleaned.shape, *runs)
     x_height = typical_height(components)
     return Prepared(
         grey,
