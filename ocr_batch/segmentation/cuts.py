@@ -22,6 +22,7 @@ _BORDER = 3
 _MOST_INK = 9.0
 _NEAREST = 3
 _MARGIN = 3.0
+_CONTEXT = 32
 
 
 class CutPaths:
@@ -40,6 +41,9 @@ class CutPaths:
     def __init__(self, column: NDArray[np.int64], cost: NDArray[np.float32]) -> None:
         self.column = column
         self.cost = cost
+
+
+_NONE = CutPaths(np.zeros((0, FRAME), np.int64), np.zeros(0, np.float32)), np.zeros(0, np.int64)
 
 
 def _sweep(ink: NDArray[np.float32], rows: range) -> NDArray[np.float32]:
@@ -106,9 +110,32 @@ def find_cuts(
     T. M. Breuel, "Segmentation of handprinted letter strings using a dynamic programming
     algorithm", 1994.
     """
-    none = CutPaths(np.zeros((0, FRAME), np.int64), np.zeros(0, np.float32)), np.zeros(0, np.int64)
     if not len(left) or grey.shape[1] < 8:
-        return none
+        return _NONE
+    # Nothing further away than this bears on a path; so most of a strip is left out at times.
+    low = np.maximum(np.floor(left).astype(np.int64) - _CONTEXT, 0)
+    high = np.minimum(np.ceil(right).astype(np.int64) + _CONTEXT, grey.shape[1])
+    reach = np.maximum.accumulate(high)
+    opens = np.r_[True, low[1:] > reach[:-1]]
+    begin, end = low[opens], reach[np.r_[opens[1:], True]]
+    length = end - begin
+    shift = begin - np.cumsum(length) + length
+    parts = [grey[:, first:last] for first, last in zip(begin.tolist(), end.tolist(), strict=True)]
+    if borders is not None:
+        part = np.maximum(np.searchsorted(begin, borders, "right") - 1, 0)
+        borders = (borders - shift[part])[(borders >= begin[part]) & (borders < end[part])]
+    own = shift[np.cumsum(opens) - 1]
+    paths, owner = _cuts(np.concatenate(parts, axis=1), left - own, right - own, borders)
+    return CutPaths(paths.column + own[owner][:, None], paths.cost), owner
+
+
+def _cuts(
+    grey: NDArray[np.uint8],
+    left: NDArray[np.float64],
+    right: NDArray[np.float64],
+    borders: NDArray[np.float64] | None,
+) -> tuple[CutPaths, NDArray[np.int64]]:
+    """Find candidate cuts, looking at all of a strip."""
     ink = grey.astype(np.float32)
     ink /= np.float32(255)
     above, below = range(_MIDDLE + 1), range(FRAME - 1, _MIDDLE - 1, -1)
@@ -128,7 +155,7 @@ def find_cuts(
     count = np.maximum(0, last - first)
     owner = np.repeat(np.arange(len(left)), count)
     if not len(owner):
-        return none
+        return _NONE
     place = np.arange(len(owner)) - np.repeat(np.cumsum(count) - count, count)
     chosen = middle[first[owner] + place]
     column = _follow(down, above, chosen)

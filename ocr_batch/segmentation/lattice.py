@@ -91,8 +91,10 @@ class Edges:
         return Edges(self.start[chosen], self.stop[chosen], self.atoms[chosen], self.box[chosen])
 
 
-def find_pieces(strips: Strips, atoms: Atoms, pitch: Pitch) -> Pieces:
-    """Cut the atoms wherever a character might end.
+def find_pieces(
+    strips: Strips, atoms: Atoms, pitch: Pitch, chosen: NDArray[np.bool_] | None = None
+) -> Pieces:
+    """Cut atoms wherever a character might end.
 
     Parameters
     ----------
@@ -102,6 +104,8 @@ def find_pieces(strips: Strips, atoms: Atoms, pitch: Pitch) -> Pieces:
         What is to be cut.
     pitch : Pitch
         Where cells meet, cuts are offered through whatever ink stands there.
+    chosen : ndarray of bool, shape (A,), optional
+        Which atoms to cut; all when not given.
 
     Returns
     -------
@@ -109,7 +113,8 @@ def find_pieces(strips: Strips, atoms: Atoms, pitch: Pitch) -> Pieces:
     """
     count = len(atoms.line)
     left, right = (strips.column(atoms.line, atoms.box[:, side]) for side in (0, 2))
-    wide = np.flatnonzero(right - left > _NARROW)
+    cut = right - left > _NARROW
+    wide = np.flatnonzero(cut if chosen is None else cut & chosen)
     owner, border = cell_borders(pitch, atoms)
     border = strips.column(atoms.line[owner], border)
     paths, owner = find_cuts(strips.grey, left[wide], right[wide], border)
@@ -140,10 +145,12 @@ def find_pieces(strips: Strips, atoms: Atoms, pitch: Pitch) -> Pieces:
         [left[lost], np.full(len(lost), BASELINE - 1), right[lost], np.full(len(lost), BASELINE)],
         axis=1,
     )
-    kind = np.uint16 if len(piece_atom) < 2**16 - 1 else np.int32
-    labels: Owners = np.zeros(strips.label.shape, kind)
-    place = run_pixels(row, start, stop, labels.shape[1])
-    labels.ravel()[place] = np.repeat((piece + 1).astype(kind), stop - start)
+    labels = strips.label
+    if len(piece_atom) > count:
+        kind = np.uint16 if len(piece_atom) < 2**16 - 1 else np.int32
+        labels = np.zeros(strips.grey.shape, kind)
+        place = run_pixels(row, start, stop, strips.grey.shape[1])
+        labels.ravel()[place] = np.repeat((piece + 1).astype(kind), stop - start)
     return Pieces(
         labels,
         atoms.line[piece_atom],

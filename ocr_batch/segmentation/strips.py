@@ -99,7 +99,11 @@ class Strips:
 
 
 def make_strips(
-    grey: NDArray[np.uint8], components: Components, lines: Lines, atoms: Atoms
+    grey: NDArray[np.uint8],
+    components: Components,
+    lines: Lines,
+    atoms: Atoms,
+    kept: tuple[Strips, Atoms, NDArray[np.bool_]] | None = None,
 ) -> Strips:
     """Cut each line out of the page, straighten it along its baseline and scale it.
 
@@ -113,12 +117,15 @@ def make_strips(
         Which components stand where.
     atoms : Atoms
         What those were grouped into.
+    kept : tuple of Strips, Atoms and ndarray of bool, shape (L,), optional
+        The same page's strips and atoms as they were, and which lines are still the same.
 
     Returns
     -------
     Strips
     """
     count = len(lines)
+    anew = np.ones(count, np.bool_) if kept is None else ~kept[2]
     scale = np.maximum(lines.x_height, 2.0) / X_HEIGHT
     # A long smear taken for tiny print must not become a strip wider than OpenCV can handle.
     scale = np.maximum(scale, (lines.box[:, 2] - lines.box[:, 0]) / _LONGEST)
@@ -126,12 +133,14 @@ def make_strips(
     stop = np.cumsum(span + 2 * PAD)
     start = stop - span - 2 * PAD
     width = int(stop[-1]) if count else 0
-    page = _atom_labels(components, atoms)
+    page = _atom_labels(components, atoms, anew)
     strip = np.zeros((FRAME, width), np.uint8)
     label = np.zeros((FRAME, width), page.dtype)
     # Atoms are in the order of lines.
     bounds = np.searchsorted(atoms.line, np.arange(count + 1))
-    for line in range(count):
+    if kept is not None:
+        _copy_lines(kept, start, bounds, strip, label)
+    for line in np.flatnonzero(anew).tolist():
         block = max(1, int(_WIDEST / max(1.0, scale[line])))
         for first in range(int(start[line]), int(stop[line]), block):
             columns = slice(first, min(first + block, int(stop[line])))
@@ -149,12 +158,35 @@ def make_strips(
     return Strips(strip, label, start, stop, lines.box[:, 0].copy(), scale, lines)
 
 
-def _atom_labels(components: Components, atoms: Atoms) -> Owners:
-    """Paint the page's atoms, (H, W): 0 is what belongs to none."""
+def _copy_lines(
+    kept: tuple[Strips, Atoms, NDArray[np.bool_]],
+    start: NDArray[np.int64],
+    bounds: NDArray[np.int64],
+    strip: NDArray[np.uint8],
+    label: Owners,
+) -> None:
+    """Copy lines that have not changed to where they begin now; their atoms may count otherwise."""
+    strips, atoms, same = kept
+    shift = bounds - np.searchsorted(atoms.line, np.arange(len(bounds)))
+    for line in np.flatnonzero(same).tolist():
+        source = slice(int(strips.start[line]), int(strips.stop[line]))
+        target = slice(int(start[line]), int(start[line]) + source.stop - source.start)
+        strip[:, target] = strips.grey[:, source]
+        label[:, target] = strips.label[:, source]
+        if shift[line]:
+            own = label[:, target]
+            # What is taken off an unsigned number is added to it going round.
+            own[own > 0] += np.array(shift[line]).astype(label.dtype)
+
+
+def _atom_labels(components: Components, atoms: Atoms, wanted: NDArray[np.bool_]) -> Owners:
+    """Paint the atoms of the wanted lines on the page, (H, W): 0 is what belongs to none."""
     kind = np.uint16 if len(atoms.line) < 2**16 - 1 else np.int32
     page: NDArray[Any] = np.zeros(components.shape, kind)
     runs = components.runs
-    runs = runs.take(atoms.atom_of[runs.component] >= 0)
+    chosen = atoms.atom_of >= 0
+    chosen[chosen] = wanted[atoms.line[atoms.atom_of[chosen]]]
+    runs = runs.take(chosen[runs.component])
     owner = (atoms.atom_of[runs.component] + 1).astype(kind)
     place = run_pixels(runs.row, runs.start, runs.stop, page.shape[1])
     page.ravel()[place] = np.repeat(owner, runs.stop - runs.start)
