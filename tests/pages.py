@@ -155,6 +155,7 @@ class GlyphClassifier:
 
     backend = "glyphs"
     card = None
+    batch = 1000
 
     def __init__(self, images: NDArray[np.uint8], label: NDArray[np.int64]) -> None:
         self._known = self._features(images)

@@ -20,7 +20,7 @@ from ocr_batch.datasets.crops import CropSet, pack
 from ocr_batch.errors import BundleError, UsageError
 from ocr_batch.recognition import classifier as module
 from ocr_batch.recognition.bundle import LINE_RELATIVE, find_bundle
-from ocr_batch.recognition.classifier import BACKENDS, load_classifier
+from ocr_batch.recognition.classifier import BACKENDS, choose_backend, load_classifier
 from ocr_batch.training.export import export_bundle, seal
 from ocr_batch.training.networks import build_network
 
@@ -90,6 +90,40 @@ def test_a_row_does_not_depend_on_the_others(folder, backend):
     )
 
 
+@pytest.mark.parametrize("backend", ["litert-int8", "litert-float"])
+def test_the_batch_makes_no_difference_to_litert(folder, backend):
+    images, geometry = make_crops(150, 2)
+    expected = load_classifier(folder, backend).scores(images, geometry)
+    for batch in (1, 7, 64, 149, 150, 65536):
+        classifier = load_classifier(folder, backend, batch=batch)
+        assert classifier.batch == min(batch, 4096)
+        np.testing.assert_array_equal(classifier.scores(images, geometry), expected)
+
+
+def test_a_batch_that_makes_no_sense_is_refused(folder):
+    for batch in (0, -1, 65537):
+        with pytest.raises(UsageError, match="1 to 65536"):
+            load_classifier(folder, batch=batch)
+
+
+def test_a_network_of_one_batch_only_is_run_with_that(folder, tmp_path):
+    target = copy(folder, tmp_path / "demo")
+    flat = 4 * 4 * 160
+    for name in ("model.int8.tflite", "model.float.tflite"):
+        content = (target / name).read_bytes()
+        free, fixed = np.array([[-1, flat], [64, flat]], "<i4")
+        assert content.count(free.tobytes()) == 1
+        (target / name).write_bytes(content.replace(free.tobytes(), fixed.tobytes()))
+    seal(target)
+    images, geometry = make_crops(150, 2)
+    for backend in ("litert-int8", "litert-float"):
+        expected = load_classifier(folder, backend).scores(images, geometry)
+        for batch in (None, 1, 4096):
+            classifier = load_classifier(target, backend, batch=batch)
+            assert classifier.batch == 64
+            np.testing.assert_array_equal(classifier.scores(images, geometry), expected)
+
+
 @pytest.mark.parametrize("backend", BACKENDS)
 def test_no_crops_give_no_scores(folder, backend):
     scores = load_classifier(folder, backend).scores(*make_crops(0))
@@ -129,6 +163,35 @@ def test_auto_takes_the_first_that_is_there(folder, monkeypatch):
         load_classifier(folder)
     with pytest.raises(UsageError, match="litert-int8"):
         load_classifier(folder, "abacus")
+
+
+def test_a_run_uses_what_the_machine_has(folder, tmp_path, monkeypatch):
+    monkeypatch.setattr(module, "gpu_is_usable", lambda: False)
+    assert choose_backend(folder) == "litert-int8"
+    for backend in BACKENDS:
+        assert choose_backend(folder, backend) == backend
+    monkeypatch.setattr(module, "gpu_is_usable", lambda: True)
+    assert choose_backend(folder) == "keras"
+    assert choose_backend(folder, "litert-float") == "litert-float"
+    bare = copy(folder, tmp_path / "bare")
+    (bare / "model.keras").unlink()
+    assert choose_backend(bare) == "litert-int8"
+    (bare / "model.int8.tflite").unlink()
+    assert choose_backend(bare) == "litert-float"
+    with pytest.raises(UsageError, match="keras can not run"):
+        choose_backend(bare, "keras")
+    with pytest.raises(UsageError, match="abacus"):
+        choose_backend(folder, "abacus")
+
+
+def test_choosing_imports_neither_keras_nor_litert(folder):
+    code = (
+        "import sys; from pathlib import Path;"
+        "from ocr_batch.recognition.classifier import choose_backend;"
+        "choose_backend(Path(sys.argv[1]));"
+        "assert not {'tensorflow', 'keras', 'ai_edge_litert'} & set(sys.modules)"
+    )
+    subprocess.run([sys.executable, "-c", code, str(folder)], check=True)
 
 
 def test_other_classes_are_refused(folder):

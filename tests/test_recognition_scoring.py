@@ -19,6 +19,8 @@ from ocr_batch.segmentation.page import segment
 class Fixed:
     """A classifier that gives every crop the same scores, and counts its calls."""
 
+    batch = 64
+
     def __init__(self, name, probability):
         rest = (1 - probability) / (len(CLASSES) - 1)
         self._row = np.full(len(CLASSES), rest, np.float32)

@@ -56,6 +56,8 @@ class PageJob:
         What runs the classifier.
     options : ReadOptions
         How pages are read.
+    batch : int or None
+        Crops to classify at a time; None for what suits the back end.
     models : Models or None
         What `prepare` loads; given for a job that stays in this process.
     timer : StageTimer or None
@@ -65,6 +67,7 @@ class PageJob:
     model: str
     backend: str
     options: ReadOptions
+    batch: int | None = None
     models: Models | None = field(default=None, repr=False)
     timer: StageTimer | None = field(default=None, repr=False)
 
@@ -77,7 +80,7 @@ class PageJob:
         cv2.setNumThreads(1)
         self.timer = StageTimer()
         with self.stage("models"):
-            self.models = load_models(self.model, backend=self.backend)
+            self.models = load_models(self.model, backend=self.backend, batch=self.batch)
 
     def stage(self, name: str) -> AbstractContextManager[None]:
         """Return a context whose time counts for a stage."""

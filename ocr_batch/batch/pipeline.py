@@ -141,7 +141,9 @@ class ReadTrace:
     confidence: Confidence | None = None
 
 
-def load_models(model: str | Path = "english", *, backend: str = "auto") -> Models:
+def load_models(
+    model: str | Path = "english", *, backend: str = "auto", batch: int | None = None
+) -> Models:
     """Load a bundle.
 
     Parameters
@@ -150,6 +152,8 @@ def load_models(model: str | Path = "english", *, backend: str = "auto") -> Mode
         Name of a shipped bundle, or a folder.
     backend : str
         "auto" or a name of `ocr_batch.recognition.classifier.BACKENDS`.
+    batch : int, optional
+        Crops to classify at a time; by default what suits the back end.
 
     Returns
     -------
@@ -164,7 +168,7 @@ def load_models(model: str | Path = "english", *, backend: str = "auto") -> Mode
     check_purpose(folder, load_card(folder), pages=True)
     confidence = folder / "confidence.npz"
     return Models(
-        load_classifier(folder, backend, classes=CLASSES),
+        load_classifier(folder, backend, CLASSES, batch=batch),
         LanguageModel.load(folder / "language.npz"),
         SpaceModel.load(folder / "spaces.npz"),
         ConfidenceModel.load(confidence) if confidence.exists() else None,

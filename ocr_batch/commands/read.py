@@ -45,6 +45,15 @@ def _formats(value: str) -> tuple[str, ...]:
     return names
 
 
+def _batch(value: str) -> int:
+    from ocr_batch.recognition.classifier import LARGEST_BATCH
+
+    number = int(at_least(1, int)(value))
+    if number > LARGEST_BATCH:
+        raise argparse.ArgumentTypeError(f"{value} is not {LARGEST_BATCH} or less")
+    return number
+
+
 def add(commands: Commands) -> None:
     """Add the parser of the command."""
     parser = add_command(
@@ -126,6 +135,12 @@ def add(commands: Commands) -> None:
         metavar="NAME",
         default="auto",
         help="what runs the classifier (default: auto, what the machine has)",
+    )
+    running.add_argument(
+        "--batch-size",
+        metavar="N",
+        type=_batch,
+        help="characters classified at a time, 1 to 65536 (default: what suits the back end)",
     )
     running.add_argument(
         "--profile",
@@ -212,6 +227,7 @@ def run(args: argparse.Namespace) -> int:
     from ocr_batch.batch.sinks import FolderSink, Sink, StreamSink
     from ocr_batch.output.writers import Style
     from ocr_batch.recognition.bundle import find_bundle
+    from ocr_batch.recognition.classifier import choose_backend
 
     to_stream = args.output == "-"
     formats = args.format or (("txt",) if to_stream else ("txt", "csv"))
@@ -225,14 +241,14 @@ def run(args: argparse.Namespace) -> int:
     sources = [str(item.path) for item in found]
     options = read_options(args)
     # Before anything is written: a wrong name is no reason to make a folder.
-    find_bundle(args.model)
+    backend = choose_backend(find_bundle(args.model), args.backend)
     sink: Sink = (
         StreamSink(text_stream(), sources)
         if to_stream
         else FolderSink.over(Path(args.output), found)
     )
     job = RenderJob(
-        PageJob(args.model, args.backend, options),
+        PageJob(args.model, backend, options, args.batch_size),
         formats,
         Style(args.detail, args.formula_guard),
     )

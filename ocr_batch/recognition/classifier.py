@@ -12,15 +12,27 @@ from numpy.typing import NDArray
 
 from ocr_batch.errors import BundleError, UsageError
 from ocr_batch.recognition.bundle import Card, verify
+from ocr_batch.recognition.devices import gpu_is_usable
 from ocr_batch.recognition.keras_model import KerasClassifier
 from ocr_batch.recognition.litert import LiteRTClassifier
 
-__all__ = ["BACKENDS", "FLOAT_FILE", "INT8_FILE", "KERAS_FILE", "Classifier", "load_classifier"]
+__all__ = [
+    "BACKENDS",
+    "FLOAT_FILE",
+    "INT8_FILE",
+    "KERAS_FILE",
+    "LARGEST_BATCH",
+    "Classifier",
+    "choose_backend",
+    "load_classifier",
+]
 
 #: Back ends in order of preference.
 BACKENDS = ("litert-int8", "litert-float", "keras")
 INT8_FILE, FLOAT_FILE, KERAS_FILE = "model.int8.tflite", "model.float.tflite", "model.keras"
 _FILES = dict(zip(BACKENDS, (INT8_FILE, FLOAT_FILE, KERAS_FILE), strict=True))
+#: Crops that may be asked for at a time.
+LARGEST_BATCH = 65536
 
 
 class Classifier(Protocol):
@@ -32,11 +44,18 @@ class Classifier(Protocol):
         One of `BACKENDS`.
     card : Card
         Of the bundle; `card.classes` names the columns of the scores.
+    batch : int
+        Crops that it classifies at a time, at most.
     """
 
     @property
     def backend(self) -> str:
         """Name of the back end."""
+        ...
+
+    @property
+    def batch(self) -> int:
+        """Crops that it classifies at a time."""
         ...
 
     @property
@@ -70,10 +89,55 @@ def _available(backend: str, folder: Path) -> bool:
     return (folder / _FILES[backend]).is_file() and find_spec(library) is not None
 
 
+def _choose(folder: Path, backend: str) -> str:
+    """Return the back end asked for, or the first that is there, if its files and library are."""
+    if backend not in ("auto", *BACKENDS):
+        raise UsageError(f"no back end {backend!r}; choose auto or one of {', '.join(BACKENDS)}")
+    for candidate in BACKENDS if backend == "auto" else (backend,):
+        if _available(candidate, folder):
+            return candidate
+    raise UsageError(
+        f"back end {backend} can not run the bundle {folder}: its library is not installed or its "
+        "file is missing; install ai-edge-litert or keras"
+    )
+
+
+def choose_backend(folder: Path, backend: str = "auto") -> str:
+    """Return the name of the back end that a run over many pages uses.
+
+    Imports neither Keras nor LiteRT. Where the system shows a GPU and the libraries for it are
+    installed, a process of its own tries whether Keras computes on it (`devices.gpu_is_usable`).
+
+    Parameters
+    ----------
+    folder : Path
+        Of the bundle.
+    backend : str
+        One of `BACKENDS`, or "auto": "keras" where it can use a GPU, else the first that is there.
+
+    Returns
+    -------
+    str
+        One of `BACKENDS`.
+
+    Raises
+    ------
+    UsageError
+        If the back end is not known, or its library or the bundle's file for it is missing.
+    """
+    if backend == "auto" and _available("keras", folder) and gpu_is_usable():
+        return "keras"
+    return _choose(folder, backend)
+
+
 def load_classifier(
-    folder: Path, backend: str = "auto", classes: Sequence[str] | None = None
+    folder: Path,
+    backend: str = "auto",
+    classes: Sequence[str] | None = None,
+    *,
+    batch: int | None = None,
 ) -> Classifier:
-    """Load the classifier of a bundle.
+    """Load the classifier of a bundle into this process.
 
     Parameters
     ----------
@@ -81,9 +145,12 @@ def load_classifier(
         As `bundle.find_bundle` gives it. Its files are checked against the card.
     backend : str
         One of `BACKENDS`, or "auto": the first of them whose library is installed and whose file
-        is in the bundle. "keras" runs on what KERAS_BACKEND says.
+        is in the bundle, whether there is a GPU or not. "keras" runs on what KERAS_BACKEND says.
     classes : sequence of str, optional
         What the caller takes the columns of the scores for; a bundle with others is refused.
+    batch : int, optional
+        Crops to classify at a time, 1 to `LARGEST_BATCH`; by default what suits the back end.
+        LiteRT's scores do not depend on it, those of Keras may in their last digits.
 
     Returns
     -------
@@ -92,24 +159,20 @@ def load_classifier(
     Raises
     ------
     UsageError
-        If the back end is not known, or its library is not installed.
+        If the back end is not known, or its library is not installed; if the batch is no number
+        of crops.
     BundleError
         If the bundle does not fit.
     """
-    if backend not in ("auto", *BACKENDS):
-        raise UsageError(f"no back end {backend!r}; choose auto or one of {', '.join(BACKENDS)}")
+    if batch is not None and not 1 <= batch <= LARGEST_BATCH:
+        raise UsageError(f"the batch is {batch} crops; it must be 1 to {LARGEST_BATCH}")
+    chosen = _choose(folder, backend)
     card = verify(folder)
     if classes is not None and card.classes != tuple(classes):
         raise BundleError(
             f"the model bundle {folder} tells other characters apart than this version reads; "
             "train it again, or install the version it was made for"
         )
-    for candidate in BACKENDS if backend == "auto" else (backend,):
-        if _available(candidate, folder):
-            if candidate == "keras":
-                return KerasClassifier(folder / KERAS_FILE, card)
-            return LiteRTClassifier(folder / _FILES[candidate], card, candidate)
-    raise UsageError(
-        f"back end {backend} can not run the bundle {folder}: its library is not installed or its "
-        "file is missing; install ai-edge-litert or keras"
-    )
+    if chosen == "keras":
+        return KerasClassifier(folder / KERAS_FILE, card, batch)
+    return LiteRTClassifier(folder / _FILES[chosen], card, chosen, batch)

@@ -23,7 +23,6 @@ __all__ = ["KerasClassifier", "as_logits", "foreign_code", "gives_probabilities"
 #: not depend on how many crops come together.
 _BATCH = 1024
 
-
 #: What a stored network may consist of: models, layers, and what these are set up with. None of
 #: it opens files, runs functions that it is given, or keeps tables of strings.
 _PLAIN_NAMES = """
@@ -281,6 +280,8 @@ class KerasClassifier:
         The ``.keras`` file.
     card : Card
         Of its bundle.
+    batch : int, optional
+        Crops to classify at a time. It halves when memory runs out.
 
     Raises
     ------
@@ -288,8 +289,8 @@ class KerasClassifier:
         If the file can not be loaded, or does not fit the card.
     """
 
-    def __init__(self, path: Path, card: Card) -> None:
-        self.backend, self.card = "keras", card
+    def __init__(self, path: Path, card: Card, batch: int | None = None) -> None:
+        self.backend, self.card, self.batch = "keras", card, batch or _BATCH
         model = load_keras(path)
         import keras
 
@@ -315,11 +316,11 @@ class KerasClassifier:
         """See `Classifier.scores`."""
         inputs = checked(self.card, images, geometry)
         result = np.empty((len(images), len(self.card.classes)), np.float32)
-        for rows in slices(len(images), _BATCH):
+        for rows in slices(len(images), self.batch):
             count = rows.stop - rows.start
             batch = {}
             for name, values in inputs.items():
-                batch[name] = np.zeros((_BATCH, *values.shape[1:]), values.dtype)
+                batch[name] = np.zeros((self.batch, *values.shape[1:]), values.dtype)
                 batch[name][:count] = values[rows]
             logits = np.asarray(self._model.predict_on_batch(batch), np.float32)[:count]
             logits /= np.float32(self.card.temperature)

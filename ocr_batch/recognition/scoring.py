@@ -29,8 +29,9 @@ _SURE = 0.95
 _OUT_OF_CELL = -2.0
 # Marks that may be half of a double quotation mark, and dots of an ellipsis or a colon.
 _MARKS = np.array([text in "'`‘’,\"" for text in CLASSES])
-# Crops made and classified at once: bounds the memory of a call, not its result.
-_CHUNK = 2048
+# Crops made at once, unless the classifier takes more, and at most: this bounds the memory of a
+# call, not its result.
+_CHUNK, _LARGEST_CHUNK = 2048, 8192
 
 
 @dataclass(frozen=True)
@@ -55,7 +56,7 @@ def _classify(
     counts = [len(chosen) for chosen in edges]
     scores = np.empty((sum(counts), len(CLASSES)), np.float32)
     first = 0
-    for together in _chunks(counts, _CHUNK):
+    for together in _chunks(counts, _chunk_size(classifier.batch)):
         crops = [
             pages[number].crops(edges[number].take(np.arange(start, stop)))
             for number, start, stop in together
@@ -67,6 +68,11 @@ def _classify(
         scores[first : first + len(images)] = classifier.scores(images, geometry)
         first += len(images)
     return np.split(scores, np.cumsum(counts)[:-1]) if counts else []
+
+
+def _chunk_size(batch: int) -> int:
+    """Return how many crops to make at once: whole batches, as long as they are not too large."""
+    return min(batch * max(1, _CHUNK // batch), _LARGEST_CHUNK)
 
 
 def _chunks(counts: Sequence[int], size: int) -> Iterator[list[tuple[int, int, int]]]:

@@ -20,9 +20,9 @@ from ocr_batch.recognition.classifier import FLOAT_FILE, INT8_FILE, KERAS_FILE
 from ocr_batch.recognition.keras_model import as_logits, load_keras
 from ocr_batch.recognition.notices import without_notices
 
-__all__ = ["convert", "convert_here"]
+__all__ = ["convert", "convert_here", "free_batch"]
 
-#: Crops that the LiteRT files take at once.
+#: Crops that the LiteRT files take at once unless the reader asks for another number.
 LITERT_BATCH = 64
 _REPRESENTATIVE_FILE = "representative.npz"
 _CHILD = (
@@ -48,8 +48,43 @@ def _to_litert(
         converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
         converter.inference_input_type = tf.int8
         converter.inference_output_type = tf.int8
-    content: bytes = converter.convert()
-    return content
+    return free_batch(converter.convert())
+
+
+def free_batch(content: bytes) -> bytes:
+    """Let a network of a fixed number of crops be run with any other.
+
+    The converter writes the number into the shapes that tensors are reshaped to, where an
+    interpreter can not change it; it becomes "whatever is left" there. Nothing else changes, nor
+    does the length.
+
+    Parameters
+    ----------
+    content : bytes
+        A ``.tflite`` file.
+
+    Returns
+    -------
+    bytes
+        The same network.
+    """
+    from tensorflow.lite.python import schema_py_generated as schema
+
+    changed = bytearray(content)
+    model = schema.Model.GetRootAs(changed, 0)
+    graph = model.Subgraphs(0)
+    batch = graph.Tensors(graph.Inputs(0)).Shape(0)
+    for number in range(graph.OperatorsLength()):
+        operator = graph.Operators(number)
+        code = model.OperatorCodes(operator.OpcodeIndex())
+        if code.BuiltinCode() != schema.BuiltinOperator.RESHAPE or operator.InputsLength() < 2:
+            continue
+        data = model.Buffers(graph.Tensors(operator.Inputs(1)).Buffer()).DataAsNumpy()
+        # A view of `changed`; 0 where the shape is no constant.
+        shape = data.view("<i4") if isinstance(data, np.ndarray) else np.zeros(0, "<i4")
+        if len(shape) and shape[0] == batch and (shape[1:] > 0).all():
+            shape[0] = -1
+    return bytes(changed)
 
 
 def convert_here(folder: Path) -> None:
@@ -60,7 +95,7 @@ def convert_here(folder: Path) -> None:
     folder : Path
         Holds ``model.keras`` and ``representative.npz`` (the network's inputs by name, ``image``
         uint8, on which the ranges of int8 are measured); gets the two ``.tflite`` files, which
-        take 64 crops at a time and give logits.
+        take 64 crops at a time, or as many as they are resized to, and give logits.
     """
     import keras
 
