@@ -58,6 +58,8 @@ class PageJob:
         How pages are read.
     batch : int or None
         Crops to classify at a time; None for what suits the back end.
+    address : str
+        Of the process that classifies, from `classifying`; "" when the reading process does.
     models : Models or None
         What `prepare` loads; given for a job that stays in this process.
     timer : StageTimer or None
@@ -68,6 +70,7 @@ class PageJob:
     backend: str
     options: ReadOptions
     batch: int | None = None
+    address: str = ""
     models: Models | None = field(default=None, repr=False)
     timer: StageTimer | None = field(default=None, repr=False)
 
@@ -80,7 +83,9 @@ class PageJob:
         cv2.setNumThreads(1)
         self.timer = StageTimer()
         with self.stage("models"):
-            self.models = load_models(self.model, backend=self.backend, batch=self.batch)
+            self.models = load_models(
+                self.model, backend=self.backend, batch=self.batch, address=self.address
+            )
 
     def stage(self, name: str) -> AbstractContextManager[None]:
         """Return a context whose time counts for a stage."""

@@ -19,7 +19,7 @@ from ocr_batch.layout.prepare import Prepared, prepare
 from ocr_batch.recognition.assembly import assemble
 from ocr_batch.recognition.bundle import check_purpose, find_bundle, load_card
 from ocr_batch.recognition.charset import CLASSES
-from ocr_batch.recognition.classifier import Classifier, load_classifier
+from ocr_batch.recognition.classifier import Classifier, connect_classifier, load_classifier
 from ocr_batch.recognition.confidence import Confidence, ConfidenceModel
 from ocr_batch.recognition.decoder import DecoderOptions, Reading
 from ocr_batch.recognition.language import LanguageModel
@@ -142,7 +142,11 @@ class ReadTrace:
 
 
 def load_models(
-    model: str | Path = "english", *, backend: str = "auto", batch: int | None = None
+    model: str | Path = "english",
+    *,
+    backend: str = "auto",
+    batch: int | None = None,
+    address: str = "",
 ) -> Models:
     """Load a bundle.
 
@@ -154,6 +158,8 @@ def load_models(
         "auto" or a name of `ocr_batch.recognition.classifier.BACKENDS`.
     batch : int, optional
         Crops to classify at a time; by default what suits the back end.
+    address : str
+        Of the process that classifies; "" when this one does.
 
     Returns
     -------
@@ -166,9 +172,14 @@ def load_models(
     """
     folder = find_bundle(model)
     check_purpose(folder, load_card(folder), pages=True)
+    classifier = (
+        connect_classifier(folder, address, CLASSES)
+        if address
+        else load_classifier(folder, backend, CLASSES, batch=batch)
+    )
     confidence = folder / "confidence.npz"
     return Models(
-        load_classifier(folder, backend, CLASSES, batch=batch),
+        classifier,
         LanguageModel.load(folder / "language.npz"),
         SpaceModel.load(folder / "spaces.npz"),
         ConfidenceModel.load(confidence) if confidence.exists() else None,

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import Generator, Iterable, Iterator
-from contextlib import closing
+from contextlib import ExitStack, closing
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
+from ocr_batch.batch.classifying import classifying
 from ocr_batch.batch.inputs import find_inputs
 from ocr_batch.batch.job import PageJob
 from ocr_batch.batch.local import DEFAULT_TIMEOUT, available_cores, run_here, run_processes
@@ -17,6 +18,7 @@ from ocr_batch.batch.work import Opened
 from ocr_batch.document import Page
 from ocr_batch.errors import UsageError
 from ocr_batch.imaging.load import load_page, sheet_from_array
+from ocr_batch.recognition.bundle import find_bundle
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -37,7 +39,8 @@ class Reader:
     options : ReadOptions, optional
         How pages are read.
     backend : str
-        What runs the classifier; "auto" takes what the machine has.
+        What runs the classifier; "auto" takes LiteRT where it is installed. With "keras", `read`
+        starts one process that classifies for all reading processes, on a GPU if Keras has one.
 
     Examples
     --------
@@ -136,13 +139,17 @@ class Reader:
         self, sources: list[str], jobs: int | None, timeout: float
     ) -> Generator[Result, None, None]:
         job = PageJob(self._model, self._backend, self._options)
-        if jobs == 0:
-            job.models = self._load()
-            events = run_here(sources, job)
-        else:
-            count = jobs or available_cores()
-            events = run_processes(sources, job, jobs=count, timeout=timeout, in_order=True)
-        with closing(events):
+        with ExitStack() as stack:
+            if jobs == 0:
+                job.models = self._load()
+                events = run_here(sources, job)
+            else:
+                folder = find_bundle(self._model)
+                process = stack.enter_context(classifying(folder, self._backend))
+                job.address = process.address if process else ""
+                count = jobs or available_cores() + (process is not None)
+                events = run_processes(sources, job, jobs=count, timeout=timeout, in_order=True)
+            stack.enter_context(closing(events))
             for event in events:
                 if not isinstance(event, Opened):
                     source = sources[event.index]

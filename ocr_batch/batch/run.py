@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from ocr_batch.batch.job import Rendered
 from ocr_batch.batch.local import DEFAULT_TIMEOUT, run_processes
@@ -13,6 +14,9 @@ from ocr_batch.batch.sinks import Sink
 from ocr_batch.batch.summary import PageRow
 from ocr_batch.batch.work import Job, Opened
 from ocr_batch.errors import ImageError, InputError
+
+if TYPE_CHECKING:
+    from ocr_batch.batch.device_report import DeviceReport
 
 __all__ = ["Step", "Totals", "read_all"]
 
@@ -45,6 +49,8 @@ class Totals:
         Those of the failed pages that are no images, or damaged ones.
     seconds : mapping of str to float
         Time by stage, summed over all processes; that of pages that failed is left out.
+    device : DeviceReport or None
+        What the process that classifies did, if there was one.
     """
 
     read: int
@@ -52,6 +58,7 @@ class Totals:
     failed: int
     undecodable: int
     seconds: Mapping[str, float] = field(default_factory=dict)
+    device: DeviceReport | None = None
 
     @property
     def pages(self) -> int:

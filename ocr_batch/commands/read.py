@@ -24,6 +24,7 @@ from ocr_batch.commands.options import (
 from ocr_batch.errors import UsageError
 
 if TYPE_CHECKING:
+    from ocr_batch.batch.device_report import DeviceReport
     from ocr_batch.batch.pipeline import ReadOptions
     from ocr_batch.batch.run import Step, Totals
     from ocr_batch.recognition.decoder import DecoderOptions
@@ -215,11 +216,26 @@ def _profile(totals: Totals) -> str:
     for stage, spent in [*totals.seconds.items(), ("all", total)]:
         share = spent / total if total else 0.0
         lines.append(f"{stage:<10}{spent:>10.2f}{1000 * spent / pages:>11.1f}{share:>8.1%}")
+    if totals.device is not None:
+        lines.append(_device_line(totals.device))
     return "\n".join(lines)
+
+
+def _device_line(report: DeviceReport) -> str:
+    wall = report.wall or 1.0
+    full = report.crops / (report.batches * report.batch) if report.batches else 0.0
+    deaths = f", died {report.deaths} times" if report.deaths else ""
+    return (
+        f"classified by Keras on {report.device or 'the CPU'}: {report.crops} characters, "
+        f"{report.crops / wall:.0f} a second, in {report.batches} batches of {report.batch}, "
+        f"{full:.0%} full; busy {report.busy / wall:.1%} of {report.wall:.1f} seconds, "
+        f"idle while characters waited {report.late / wall:.1%}{deaths}"
+    )
 
 
 def run(args: argparse.Namespace) -> int:
     """Read the pages and return the exit code."""
+    from ocr_batch.batch.classifying import classifying
     from ocr_batch.batch.inputs import find_inputs
     from ocr_batch.batch.job import PageJob, RenderJob
     from ocr_batch.batch.local import DEFAULT_TIMEOUT, available_cores
@@ -241,26 +257,31 @@ def run(args: argparse.Namespace) -> int:
     sources = [str(item.path) for item in found]
     options = read_options(args)
     # Before anything is written: a wrong name is no reason to make a folder.
-    backend = choose_backend(find_bundle(args.model), args.backend)
+    bundle = find_bundle(args.model)
+    backend = choose_backend(bundle, args.backend)
     sink: Sink = (
         StreamSink(text_stream(), sources)
         if to_stream
         else FolderSink.over(Path(args.output), found)
     )
-    job = RenderJob(
-        PageJob(args.model, backend, options, args.batch_size),
-        formats,
-        Style(args.detail, args.formula_guard),
-    )
-    with progress("page", quiet=args.quiet) as bar:
+    with (
+        classifying(bundle, backend, args.batch_size) as process,
+        progress("page", quiet=args.quiet) as bar,
+    ):
+        pages = PageJob(
+            args.model, backend, options, args.batch_size, process.address if process else ""
+        )
         totals = read_all(
             sources,
-            job,
+            RenderJob(pages, formats, Style(args.detail, args.formula_guard)),
             sink,
-            jobs=int(args.jobs or available_cores()),
+            # While one waits for its characters another one can work.
+            jobs=int(args.jobs or available_cores() + (process is not None)),
             timeout=DEFAULT_TIMEOUT if args.timeout is None else args.timeout,
             watch=lambda step: _show(bar, step),
         )
+        if process is not None:
+            totals = replace(totals, device=process.report())
     if not args.quiet:
         say(_closing_line(totals, args.output))
     if args.profile:

@@ -11,10 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ocr_batch.errors import BundleError, UsageError
-from ocr_batch.recognition.bundle import Card, verify
+from ocr_batch.recognition.bundle import Card, load_card, verify
 from ocr_batch.recognition.devices import gpu_is_usable
 from ocr_batch.recognition.keras_model import KerasClassifier
 from ocr_batch.recognition.litert import LiteRTClassifier
+from ocr_batch.recognition.remote import RemoteClassifier
 
 __all__ = [
     "BACKENDS",
@@ -24,6 +25,7 @@ __all__ = [
     "LARGEST_BATCH",
     "Classifier",
     "choose_backend",
+    "connect_classifier",
     "load_classifier",
 ]
 
@@ -130,6 +132,14 @@ def choose_backend(folder: Path, backend: str = "auto") -> str:
     return _choose(folder, backend)
 
 
+def _check_classes(folder: Path, card: Card, classes: Sequence[str] | None) -> None:
+    if classes is not None and card.classes != tuple(classes):
+        raise BundleError(
+            f"the model bundle {folder} tells other characters apart than this version reads; "
+            "train it again, or install the version it was made for"
+        )
+
+
 def load_classifier(
     folder: Path,
     backend: str = "auto",
@@ -168,11 +178,35 @@ def load_classifier(
         raise UsageError(f"the batch is {batch} crops; it must be 1 to {LARGEST_BATCH}")
     chosen = _choose(folder, backend)
     card = verify(folder)
-    if classes is not None and card.classes != tuple(classes):
-        raise BundleError(
-            f"the model bundle {folder} tells other characters apart than this version reads; "
-            "train it again, or install the version it was made for"
-        )
+    _check_classes(folder, card, classes)
     if chosen == "keras":
         return KerasClassifier(folder / KERAS_FILE, card, batch)
     return LiteRTClassifier(folder / _FILES[chosen], card, chosen, batch)
+
+
+def connect_classifier(
+    folder: Path, address: str, classes: Sequence[str] | None = None
+) -> Classifier:
+    """Have crops classified by another process, which owns the GPU.
+
+    Parameters
+    ----------
+    folder : Path
+        Of the bundle that the other process loads, and checks.
+    address : str
+        Of that process, from `batch.classifying`; it is waited for until it is ready.
+    classes : sequence of str, optional
+        As for `load_classifier`.
+
+    Returns
+    -------
+    Classifier
+
+    Raises
+    ------
+    OcrBatchError
+        If the other process can not classify: what `load_classifier` raised there.
+    """
+    card = load_card(folder)
+    _check_classes(folder, card, classes)
+    return RemoteClassifier(address, card)

@@ -10,7 +10,14 @@ from ctypes.util import find_library
 from importlib.util import find_spec
 from pathlib import Path
 
-__all__ = ["gpu_is_usable", "name_of_device", "share_gpu", "shows_gpu"]
+__all__ = [
+    "gpu_is_usable",
+    "is_out_of_memory",
+    "make_repeatable",
+    "name_of_device",
+    "share_gpu",
+    "shows_gpu",
+]
 
 #: What Keras needs beside itself to use a GPU: a package, or a library of the system.
 _NEEDS = {
@@ -108,6 +115,16 @@ def share_gpu() -> None:
             return
 
 
+def make_repeatable() -> None:
+    """Have Keras choose a GPU's algorithms so that equal inputs give equal outputs in every run."""
+    import keras
+
+    if keras.backend.backend() == "tensorflow":
+        import tensorflow as tf
+
+        tf.config.experimental.enable_op_determinism()
+
+
 def name_of_device() -> str:
     """Start Keras, compute something on its first GPU and return that GPU's name.
 
@@ -150,3 +167,15 @@ def _tensorflow_gpu() -> str:
         if float(tf.reduce_sum(tf.nn.conv2d(ones, ones, 1, "VALID"))) != 64.0:
             return ""
     return str(tf.config.experimental.get_device_details(devices[0]).get("device_name", "GPU"))
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Tell whether an error of whatever Keras runs on says that memory ran out.
+
+    That is TensorFlow's `ResourceExhaustedError`, PyTorch's `OutOfMemoryError`, JAX' runtime error
+    with the status RESOURCE_EXHAUSTED, or Python's own `MemoryError`.
+    """
+    names = {kind.__name__ for kind in type(error).__mro__}
+    return not names.isdisjoint(
+        {"ResourceExhaustedError", "OutOfMemoryError", "MemoryError"}
+    ) or "RESOURCE_EXHAUSTED" in str(error)

@@ -2,26 +2,29 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import zipfile
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ocr_batch.errors import BundleError, UsageError
+from ocr_batch.errors import BundleError, OcrBatchError, UsageError
 from ocr_batch.recognition.bundle import Card
-from ocr_batch.recognition.logits import checked, log_softmax, slices
+from ocr_batch.recognition.devices import is_out_of_memory, name_of_device, share_gpu
+from ocr_batch.recognition.logits import checked, log_softmax
 
 if TYPE_CHECKING:
     import keras
 
 __all__ = ["KerasClassifier", "as_logits", "foreign_code", "gives_probabilities", "load_keras"]
 
-#: Crops that the model gets at once; always this many, so that it is compiled once and results do
-#: not depend on how many crops come together.
-_BATCH = 1024
+#: Crops that the model gets at once, on a GPU and elsewhere. It always gets so many: then it is
+#: compiled once, and results do not depend on how many crops come together.
+_GPU_BATCH, _BATCH = 4096, 256
 
 #: What a stored network may consist of: models, layers, and what these are set up with. None of
 #: it opens files, runs functions that it is given, or keeps tables of strings.
@@ -281,7 +284,8 @@ class KerasClassifier:
     card : Card
         Of its bundle.
     batch : int, optional
-        Crops to classify at a time. It halves when memory runs out.
+        Crops to classify at a time: each call of the network gets so many, of which the last may be
+        padding. It halves when memory runs out.
 
     Raises
     ------
@@ -290,10 +294,15 @@ class KerasClassifier:
     """
 
     def __init__(self, path: Path, card: Card, batch: int | None = None) -> None:
-        self.backend, self.card, self.batch = "keras", card, batch or _BATCH
+        self.backend, self.card = "keras", card
+        with contextlib.suppress(ImportError):  # load_keras says what is missing
+            share_gpu()
         model = load_keras(path)
         import keras
 
+        #: Name of the GPU, "" for none.
+        self.device = name_of_device()
+        self.batch = batch or (_GPU_BATCH if self.device else _BATCH)
         if model.output_shape[-1] != len(card.classes):
             raise BundleError(
                 f"{path} tells {model.output_shape[-1]} classes apart, its card "
@@ -314,15 +323,50 @@ class KerasClassifier:
         self, images: NDArray[np.uint8], geometry: NDArray[np.float32] | None = None
     ) -> NDArray[np.float32]:
         """See `Classifier.scores`."""
+        result = self.logits(images, geometry)
+        log_softmax(result, result)
+        return result
+
+    def logits(
+        self, images: NDArray[np.uint8], geometry: NDArray[np.float32] | None = None
+    ) -> NDArray[np.float32]:
+        """Return what `scores` makes probabilities of, (E, C) float32, the temperature applied.
+
+        Raises
+        ------
+        OcrBatchError
+            If memory runs out even for one crop at a time.
+        """
         inputs = checked(self.card, images, geometry)
         result = np.empty((len(images), len(self.card.classes)), np.float32)
-        for rows in slices(len(images), self.batch):
-            count = rows.stop - rows.start
-            batch = {}
-            for name, values in inputs.items():
-                batch[name] = np.zeros((self.batch, *values.shape[1:]), values.dtype)
-                batch[name][:count] = values[rows]
-            logits = np.asarray(self._model.predict_on_batch(batch), np.float32)[:count]
-            logits /= np.float32(self.card.temperature)
-            log_softmax(logits, result[rows])
+        start = 0
+        while start < len(images):
+            rows = slice(start, min(start + self.batch, len(images)))
+            try:
+                logits = self._predict({name: value[rows] for name, value in inputs.items()})
+            except Exception as error:
+                if not is_out_of_memory(error):
+                    raise
+                if self.batch == 1:
+                    raise OcrBatchError(
+                        "There is not enough memory to classify characters. End other programs "
+                        "that use the GPU, or choose another --backend."
+                    ) from error
+                self.batch = (self.batch + 1) // 2
+                continue
+            np.divide(logits, np.float32(self.card.temperature), out=result[rows])
+            start = rows.stop
         return result
+
+    def _predict(self, inputs: Mapping[str, NDArray[Any]]) -> NDArray[np.float32]:
+        """Return the logits of a batch or less."""
+        count = len(inputs["image"])
+        if count < self.batch:
+            inputs = {name: _padded(values, self.batch) for name, values in inputs.items()}
+        return np.asarray(self._model.predict_on_batch(dict(inputs)), np.float32)[:count]
+
+
+def _padded(values: NDArray[Any], count: int) -> NDArray[Any]:
+    result = np.zeros((count, *values.shape[1:]), values.dtype)
+    result[: len(values)] = values
+    return result
