@@ -191,15 +191,15 @@ class _Server:
             layout = Layout(*HELLO.unpack(hello))
             if layout != self._device.layout:
                 raise OSError("another model")
-            segment = Segment(layout, handles.pop())
-            connection.sendall(pack_greeting())
+            client = _Connected(connection, Segment(layout, handles.pop()))
         except (OSError, IndexError, struct.error):
             connection.close()
             for handle in handles:
                 os.close(handle)
             return
+        with contextlib.suppress(OSError):  # gone already, which is noticed below
+            connection.sendall(pack_greeting())
         connection.settimeout(None)
-        client = _Connected(connection, segment)
         self._selector.register(
             connection, selectors.EVENT_READ, lambda: self._take_request(client)
         )
