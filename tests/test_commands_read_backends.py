@@ -6,7 +6,15 @@ import pytest
 
 pytest.importorskip("ai_edge_litert")
 
+import shutil
+
 from cli_tools import rows, run, save, text_image, tree
+
+from ocr_batch.batch.pipeline import load_models, read_sheets
+from ocr_batch.imaging.load import load_sheets
+from ocr_batch.output.writers import WRITERS, Style
+from ocr_batch.recognition.bundle import find_bundle
+from ocr_batch.training.export import seal
 
 LINES = (
     "The quick brown fox jumps",
@@ -61,3 +69,58 @@ def test_an_unknown_back_end_is_refused_before_anything_is_written(scans, tmp_pa
     assert done.returncode == 1
     assert "abacus" in done.stderr and "litert-int8" in done.stderr
     assert not (tmp_path / "out").exists()
+
+
+@pytest.fixture(scope="module")
+def by_keras(scans, tmp_path_factory):
+    """What two reading processes and one that classifies make of the pages, and what they say."""
+    pytest.importorskip("keras")
+    out = tmp_path_factory.mktemp("keras") / "out"
+    done = run(
+        *("read", scans, "-o", out, "--backend", "keras", "--jobs", 2),
+        *("--detail", "char", "--profile"),
+    )
+    assert done.returncode == 0, done.stderr
+    return tree(out), done.stderr
+
+
+def test_keras_reads_the_same_in_one_process_and_in_several(scans, by_keras):
+    models = load_models(backend="keras")
+    files = {}
+    for path in sorted(scans.iterdir()):
+        sheets = list(load_sheets(path))
+        for sheet, page in zip(sheets, read_sheets(sheets, models), strict=True):
+            name = path.stem + (f"-{sheet.number:04}" if len(sheets) > 1 else "")
+            for writer in (WRITERS["txt"], WRITERS["csv"]):
+                files[name + writer.suffix] = writer.format(page, Style("char")).encode()
+    found = {name: content for name, content in by_keras[0].items() if name in files}
+    assert found == files
+
+
+def test_keras_reads_the_same_text_as_litert(scans, by_keras, tmp_path):
+    expected = read(scans, tmp_path / "float", "--backend", "litert-float", "--detail", "char")
+    texts = {name: content for name, content in by_keras[0].items() if name.endswith(".txt")}
+    assert texts == {name: expected[name] for name in texts} and len(texts) == 6
+
+
+def test_a_profile_tells_how_busy_the_device_was(by_keras):
+    line = by_keras[1].splitlines()[-1]
+    assert line.startswith("classified by Keras on ")
+    count = int(line.split(": ")[1].split()[0])
+    assert count > sum(len(content) for name, content in by_keras[0].items() if "txt" in name) / 2
+    for words in (" a second, in ", " batches of ", "; busy ", "idle while characters waited"):
+        assert words in line
+
+
+def test_a_model_that_keras_can_not_load_ends_the_run(scans, tmp_path):
+    pytest.importorskip("keras")
+    bundle = tmp_path / "reader"
+    shutil.copytree(find_bundle("english"), bundle)
+    (bundle / "model.keras").write_bytes(b"not a model")
+    seal(bundle)
+    done = run(
+        *("read", scans, "-o", tmp_path / "out", "--backend", "keras", "--model", bundle),
+        *("--jobs", 2),
+    )
+    assert done.returncode == 3
+    assert "is not a Keras model" in done.stderr

@@ -9,7 +9,7 @@ import zipfile
 import numpy as np
 import pytest
 
-pytest.importorskip("tensorflow")
+tf = pytest.importorskip("tensorflow")
 pytest.importorskip("ai_edge_litert")
 
 import keras
@@ -17,7 +17,7 @@ from bundles import LETTERS, crops, letter, letter_bundle
 from cli_tools import run, save, text_image
 
 from ocr_batch.datasets.crops import CropSet, pack
-from ocr_batch.errors import BundleError, UsageError
+from ocr_batch.errors import BundleError, OcrBatchError, UsageError
 from ocr_batch.recognition import classifier as module
 from ocr_batch.recognition.bundle import LINE_RELATIVE, find_bundle
 from ocr_batch.recognition.classifier import BACKENDS, choose_backend, load_classifier
@@ -98,6 +98,46 @@ def test_the_batch_makes_no_difference_to_litert(folder, backend):
         classifier = load_classifier(folder, backend, batch=batch)
         assert classifier.batch == min(batch, 4096)
         np.testing.assert_array_equal(classifier.scores(images, geometry), expected)
+
+
+class Narrow:
+    """A model on a device that has memory for so many crops only."""
+
+    def __init__(self, model, room):
+        self._model, self._room = model, room
+        self.batches = []
+
+    def predict_on_batch(self, inputs):
+        self.batches.append(len(inputs["image"]))
+        if self.batches[-1] > self._room:
+            # As TensorFlow does after it has waited for memory, ten seconds long.
+            raise tf.errors.ResourceExhaustedError(None, None, "OOM when allocating tensor")
+        return self._model.predict_on_batch(inputs)
+
+
+def test_the_batch_halves_when_memory_runs_out(folder):
+    images, geometry = make_crops(150, 2)
+    expected = load_classifier(folder, "keras", batch=100).scores(images, geometry)
+    classifier = load_classifier(folder, "keras", batch=100)
+    classifier._model = narrow = Narrow(classifier._model, 30)
+    found = classifier.scores(images, geometry)
+    np.testing.assert_allclose(found, expected, atol=1e-5)
+    assert narrow.batches == [100, 50] + [25] * 6
+    assert classifier.batch == 25
+    classifier.scores(images[:1], geometry[:1])
+    assert narrow.batches[-1] == 25
+    classifier._model = Narrow(narrow, 0)
+    with pytest.raises(OcrBatchError, match="not enough memory"):
+        classifier.scores(images, geometry)
+
+
+def test_other_errors_of_a_model_are_raised(folder):
+    images, geometry = make_crops(3)
+    classifier = load_classifier(folder, "keras", batch=2)
+    classifier._model = None
+    with pytest.raises(AttributeError):
+        classifier.scores(images, geometry)
+    assert classifier.batch == 2
 
 
 def test_a_batch_that_makes_no_sense_is_refused(folder):

@@ -5,7 +5,12 @@ import sys
 
 import pytest
 
-from ocr_batch.recognition.devices import gpu_is_usable, name_of_device, shows_gpu
+from ocr_batch.recognition.devices import (
+    gpu_is_usable,
+    is_out_of_memory,
+    name_of_device,
+    shows_gpu,
+)
 
 
 @pytest.fixture
@@ -52,3 +57,28 @@ def test_keras_without_a_gpu_names_none(monkeypatch):
     if shows_gpu():
         pytest.skip("this machine has a GPU")
     assert name_of_device() == ""
+
+
+def caught(action):
+    try:
+        action()
+    except Exception as error:
+        return error
+    pytest.fail("there was memory for this")
+
+
+def test_tensorflow_says_when_memory_runs_out():
+    tf = pytest.importorskip("tensorflow")
+    assert is_out_of_memory(tf.errors.ResourceExhaustedError(None, None, "OOM"))
+    assert not is_out_of_memory(caught(lambda: tf.zeros((2,)) + tf.zeros((3,))))
+
+
+def test_jax_says_when_memory_runs_out():
+    numpy = pytest.importorskip("jax.numpy")
+    assert is_out_of_memory(caught(lambda: numpy.zeros((1 << 46,)).block_until_ready()))
+    assert not is_out_of_memory(caught(lambda: numpy.zeros((2,)) + numpy.zeros((3,))))
+
+
+def test_python_says_when_memory_runs_out():
+    assert is_out_of_memory(caught(lambda: bytearray(1 << 60)))
+    assert not is_out_of_memory(ValueError("out of range"))
