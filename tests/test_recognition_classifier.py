@@ -9,10 +9,11 @@ import zipfile
 import numpy as np
 import pytest
 
-tf = pytest.importorskip("tensorflow")
+pytest.importorskip("tensorflow")
 pytest.importorskip("ai_edge_litert")
 
 import keras
+import tensorflow as tf
 from bundles import LETTERS, crops, letter, letter_bundle
 from cli_tools import run, save, text_image
 
