@@ -12,7 +12,7 @@ from contextlib import suppress
 from typing import NoReturn
 
 from ocr_batch import __version__
-from ocr_batch.commands import classify, compare, evaluate, harvest, read, render, train
+from ocr_batch.commands import classify, compare, evaluate, harvest, read, render, train, watch
 from ocr_batch.commands.options import EXIT_CODES, Parser, say
 from ocr_batch.errors import OcrBatchError, OutputError
 
@@ -21,6 +21,7 @@ __all__ = ["build_parser", "main"]
 # In the order of the help. The modules import what is heavy in their functions only.
 _COMMANDS = (
     read,
+    watch,
     classify,
     evaluate,
     render,

@@ -70,6 +70,7 @@ def rows(out: Path, name: str = "pages.csv") -> list[dict[str, str]]:
 
 
 def tree(folder: Path) -> dict[str, bytes]:
-    """Return every file of a folder by its relative path."""
-    files: Sequence[Path] = sorted(path for path in folder.rglob("*") if path.is_file())
+    """Return every file of a folder by its relative path, but for the journal."""
+    found: Sequence[Path] = sorted(path for path in folder.rglob("*") if path.is_file())
+    files = (path for path in found if not path.name.startswith(".ocr-batch."))
     return {path.relative_to(folder).as_posix(): path.read_bytes() for path in files}

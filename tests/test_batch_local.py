@@ -13,10 +13,20 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from ocr_batch.batch import local
-from ocr_batch.batch.local import run_here, run_processes
-from ocr_batch.batch.work import CHUNK_PAGES, Finished, Opened
+from ocr_batch.batch.local import in_dealing_order, run_here, run_processes, start_early
+from ocr_batch.batch.work import (
+    CHUNK_PAGES,
+    Finished,
+    Known,
+    Opened,
+    Part,
+    Unchanged,
+    missing_of_file,
+)
 from ocr_batch.errors import BundleError, ImageError, OcrBatchError, PageTimeoutError
 from ocr_batch.imaging.load import Sheet
 
@@ -37,6 +47,9 @@ class ScriptedJob:
             sys.stderr.write("out of luck\n")
             sys.stderr.flush()
             os.kill(os.getpid(), signal.SIGKILL)
+
+    def digest(self, source: str) -> str:
+        return f"digest of {source}"
 
     def count_pages(self, source: str) -> int:
         head = source.partition(":")[0]
@@ -60,8 +73,16 @@ class ScriptedJob:
             deed, _, page = sheet.source.partition(":")[2].partition("@")
             if page and int(page) != sheet.number:
                 continue
+            if deed.endswith("-once"):
+                flag = Path(f"{self.log}.{sheet.source.partition(':')[0]}.{sheet.number}")
+                if flag.exists():
+                    continue
+                flag.touch()
+                deed = deed.removesuffix("-once")
             if deed == "crash":
                 os.kill(os.getpid(), signal.SIGSEGV)
+            elif deed == "kill":
+                os.kill(os.getpid(), signal.SIGKILL)
             elif deed == "exit":
                 os._exit(3)
             elif deed == "hang":
@@ -158,6 +179,114 @@ def test_a_bad_page_costs_only_itself(deed: str, in_order: bool) -> None:
     kinds = {"crash": PageTimeoutError, "exit": PageTimeoutError, "unloadable": ImageError}
     for key in bad:
         assert isinstance(got[key], kinds.get(deed, OcrBatchError))
+
+
+@pytest.mark.parametrize("deed", ["crash", "kill", "exit", "memory", "hang"])
+def test_a_page_gets_a_second_try_alone(deed: str, tmp_path: Path) -> None:
+    sources = [f"a:{deed}-once@1", f"b*6:{deed}-once@5", "c", f"d*2:{deed}-once@2", "e", "f"]
+    job = ScriptedJob(str(tmp_path / "log"))
+    got = summary(run_processes(sources, job, jobs=2, timeout=2.0))
+    assert got == expected(sources)
+
+
+@pytest.mark.parametrize("deed", ["crash", "kill", "memory"])
+def test_a_page_gets_no_third_try(deed: str, tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    got = summary(run_processes([f"a:{deed}@1"], ScriptedJob(str(log)), jobs=2))
+    assert isinstance(got[0, 1], OcrBatchError)
+    assert len(log.read_text().splitlines()) == 2
+
+
+def test_what_lacked_memory_is_tried_while_nothing_else_is_read(tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    sources = [*["x:slow"] * 3, "bad:kill@1", *["y:slow"] * 6]
+    job = TimedJob(str(log))
+    got = summary(run_processes(sources, job, jobs=3))
+    assert isinstance(got[3, 1], PageTimeoutError)
+    assert len(got) == len(sources)
+    spans = [line.split() for line in log.read_text().splitlines()]
+    times = {
+        name: [float(at) for kind, _, at in spans if kind == name]
+        for name in ("begin", "end", "bad")
+    }
+    # No page is under way when the bad one is tried for the second time.
+    second = times["bad"][1]
+    before = [at for at in times["begin"] if at < second]
+    assert len([at for at in times["end"] if at < second]) == len(before)
+
+
+class TimedJob(ScriptedJob):
+    def read(self, sheets: Sequence[Sheet]) -> list[str]:
+        bad = any(sheet.source.startswith("bad") for sheet in sheets)
+        self._note("bad" if bad else "begin")
+        if bad and len(sheets) == 1:
+            os.kill(os.getpid(), signal.SIGKILL)
+        time.sleep(0.3)
+        self._note("end")
+        return [f"{sheet.source}#{sheet.number}" for sheet in sheets]
+
+    def _note(self, what: str) -> None:
+        with Path(self.log).open("a") as stream:
+            stream.write(f"{what} {os.getpid()} {time.time()}\n")
+
+
+def known_of(source: str, *missing: int) -> Known:
+    return Known(f"digest of {source}", ScriptedJob().count_pages(source), missing)
+
+
+def test_what_is_known_is_read_only_where_it_misses_pages(tmp_path: Path) -> None:
+    sources = ["a", "b*9", "c*3", "d", "unopenable"]
+    known = {
+        0: known_of("a"),
+        1: known_of("b*9", 1, 2, 3, 5, 6, 7, 8, 9),
+        2: Known("digest of something else", 3, ()),
+        4: Known("digest of something else", 1, ()),
+    }
+    events = list(run_processes(sources, ScriptedJob(), jobs=2, known=known))
+    got = summary(events)
+    everything = expected(sources[:4])
+    assert isinstance(got.pop((4, 1)), ImageError)
+    assert got == {key: everything[key] for key in everything if key not in {(0, 1), (1, 4)}}
+    unchanged = [event for event in events if isinstance(event, Unchanged)]
+    assert {(e.index, e.pages, e.digest) for e in unchanged} == {
+        (0, 1, "digest of a"),
+        (1, 9, "digest of b*9"),
+    }
+    for event in unchanged:
+        later = events[events.index(event) + 1 :]
+        assert [e for e in later if e.index == event.index] == [
+            e for e in results(events) if e.index == event.index
+        ]
+
+
+@given(st.sets(st.integers(1, 30), min_size=1))
+def test_missing_pages_are_dealt_in_short_runs(missing: set[int]) -> None:
+    part = Part(3, "a", known=Known("d", 30, tuple(sorted(missing))))
+    spans = [(found.index, *found.pages) for found in missing_of_file(part)]
+    assert all(index == 3 and first <= last < first + CHUNK_PAGES for index, first, last in spans)
+    dealt = [page for _, first, last in spans for page in range(first, last + 1)]
+    assert dealt == sorted(missing)
+
+
+def test_large_files_are_dealt_first_and_known_ones_before_them(tmp_path: Path) -> None:
+    sources = []
+    for name, size in (("a", 10), ("b", 3000), ("c", 200), ("d", 3000)):
+        (tmp_path / name).write_bytes(bytes(size))
+        sources.append(str(tmp_path / name))
+    sources.append(str(tmp_path / "missing"))
+    parts = in_dealing_order(sources, {2: Known("d", 1)})
+    assert [part.index for part in parts] == [2, 1, 3, 0, 4]
+
+
+def test_processes_that_were_started_early_read_and_are_ended(tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    staff = start_early(2)
+    events = run_processes(SOURCES, ScriptedJob(str(log)), jobs=2, staff=staff)
+    assert summary(events) == expected(SOURCES)
+    pids = {int(line.split()[0]) for line in log.read_text().splitlines()}
+    assert 1 <= len(pids) <= 2
+    assert not any(running(pid) for pid in pids)
+    assert all(process.pipe.closed for process in staff)
 
 
 def test_failures_say_what_happened() -> None:

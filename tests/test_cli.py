@@ -264,18 +264,20 @@ def test_every_option_of_reading_can_be_set() -> None:
     assert {field.name for field in fields(ReadOptions)} <= set(actions())
     base = ["read", "a.png", "-o", "out"]
     parser = cli.build_parser()
-    assert read.read_options(parser.parse_args(base)) == ReadOptions()
+    assert reading.read_options(parser.parse_args(base)) == ReadOptions()
     for field in fields(ReadOptions):
         value = getattr(ReadOptions(), field.name)
         if isinstance(value, bool):
             changed = parser.parse_args([*base, f"--{'no-' if value else ''}{field.name}"])
-            assert read.read_options(changed) == replace(ReadOptions(), **{field.name: not value})
+            assert reading.read_options(changed) == replace(
+                ReadOptions(), **{field.name: not value}
+            )
             continue
         assert is_dataclass(value), f"no test for an option like {field.name}"
         for weight in fields(value):
             changed = parser.parse_args([*base, f"--{field.name}", f"{weight.name}=7"])
             expected = replace(value, **{weight.name: 7})
-            assert getattr(read.read_options(changed), field.name) == expected
+            assert getattr(reading.read_options(changed), field.name) == expected
 
 
 def test_every_format_is_in_the_help() -> None:
@@ -322,7 +324,7 @@ def test_an_interrupted_run_ends_soon_and_keeps_its_pages(number: int, tmp_path:
     listed = rows(out)
     assert listed
     assert {f"{row['output']}.txt" for row in listed} == {path.name for path in out.glob("*.txt")}
-    assert not list(out.glob(".*"))
+    assert not list(out.glob("*.tmp"))
 
 
 def test_a_killed_run_leaves_whole_files_and_a_summary(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
+from ocr_batch.batch.work import file_digest
 from ocr_batch.document import Page
 from ocr_batch.output.writers import WRITERS, Style
 
@@ -98,6 +99,10 @@ class PageJob:
         seconds, self.timer.seconds = self.timer.seconds, {}
         return seconds
 
+    def digest(self, source: str) -> str:
+        """Return "": pages that are handed on are not compared with those of another day."""
+        return ""
+
     def count_pages(self, source: str) -> int:
         """Return the number of pages of a file."""
         from ocr_batch.imaging.load import count_pages
@@ -131,6 +136,10 @@ class RenderJob:
     def prepare(self) -> None:
         """Load the models."""
         self.pages.prepare()
+
+    def digest(self, source: str) -> str:
+        """Return the hash of a file's content."""
+        return file_digest(source)
 
     def count_pages(self, source: str) -> int:
         """Return the number of pages of a file."""

@@ -4,28 +4,60 @@ from __future__ import annotations
 
 import heapq
 import itertools
+import math
 import os
 import time
 from collections import deque
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
+from contextlib import closing
+from dataclasses import replace
 from multiprocessing.connection import wait
+from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 from ocr_batch.batch.process import Process
-from ocr_batch.batch.work import Event, Finished, Job, Opened, Part, Unit, perform, rest_of_file
+from ocr_batch.batch.work import (
+    NOTHING_KNOWN,
+    Checked,
+    Event,
+    Finished,
+    Job,
+    Known,
+    NoMemoryError,
+    Opened,
+    Part,
+    Unchanged,
+    Unit,
+    missing_of_file,
+    perform,
+    rest_of_file,
+)
 from ocr_batch.batch.worker import NotReady, Ready
 from ocr_batch.errors import OcrBatchError, PageTimeoutError
 
-__all__ = ["DEFAULT_TIMEOUT", "available_cores", "run_here", "run_processes"]
+__all__ = [
+    "DEFAULT_TIMEOUT",
+    "Sequencer",
+    "Supervisor",
+    "available_cores",
+    "in_dealing_order",
+    "run_here",
+    "run_processes",
+    "start_early",
+]
 
 #: Seconds a page may take.
 DEFAULT_TIMEOUT = 120.0
 #: So many files are dealt together, so that their characters are classified together.
 GROUP_FILES = 4
+#: So many files are dealt together when they are only compared with what is known of them.
+_CHECK_FILES = 64
 #: Under a time limit this short (seconds) files are dealt one by one: a group is not late then.
 _SHORT_LIMIT = 20.0
 #: A process is replaced after so many pages: a leak in a decoder does not add up.
 PAGES_PER_PROCESS = 1000
+#: What takes a while to import and every job that reads pages wants.
+_WARM = ("ocr_batch.batch.job", "ocr_batch.batch.pipeline")
 #: Pages that may wait for an earlier one when results are wanted in order, per process.
 _AHEAD = 32
 
@@ -39,8 +71,8 @@ def available_cores() -> int:
     return os.cpu_count() or 1
 
 
-class _Sequencer(Generic[T]):
-    """Put finished pages into input order."""
+class Sequencer(Generic[T]):
+    """Puts finished pages into input order; its length is the number of those that wait."""
 
     def __init__(self) -> None:
         self._next = (0, 1)
@@ -68,30 +100,95 @@ class _Sequencer(Generic[T]):
             yield found
 
 
-class _Supervisor(Generic[T]):
+def start_early(count: int) -> list[Process]:
+    """Start reading processes that get their job later, and load what it needs meanwhile.
+
+    To be handed to `run_processes`, or ended.
+    """
+    return [Process(None, 0.0, _WARM) for _ in range(count)]
+
+
+def _size(source: str) -> int:
+    try:
+        return Path(source).stat().st_size
+    except (OSError, ValueError):
+        return 0
+
+
+def in_dealing_order(sources: Sequence[str], known: Mapping[int, Known]) -> list[Part]:
+    """Return the files as they are best dealt when results may come in any order.
+
+    What is known is compared first, which is quickly done and tells how much there is to read.
+    Then come the files by size, large ones first, so that all processes end together.
+    """
+    parts = [Part(index, source, known=known.get(index)) for index, source in enumerate(sources)]
+    return sorted(parts, key=lambda part: -_size(part.source) if part.known is None else -math.inf)
+
+
+class Supervisor(Generic[T]):
+    """Keeps reading processes, and deals parts to them.
+
+    Parameters
+    ----------
+    job : Job
+        Sent to each process.
+    jobs : int
+        Processes, at least 1.
+    limit : float
+        Seconds a page may take, 0 for no limit.
+    in_order : bool
+        Whether pages finish in input order; then `read` is called once, with whole files.
+    staff : sequence of Process
+        Processes that were started already, without a job.
+    """
+
     def __init__(
-        self, sources: Sequence[str], job: Job[T], jobs: int, limit: float, in_order: bool
+        self,
+        job: Job[T],
+        jobs: int,
+        limit: float,
+        in_order: bool = False,
+        staff: Sequence[Process] = (),
     ) -> None:
-        self._files = deque(Part(index, source) for index, source in enumerate(sources))
+        self._files: deque[Part] = deque()
         self._job = job
         self._jobs = jobs
         self._limit = limit
-        self._sequencer = _Sequencer[T]() if in_order else None
-        self._processes: list[Process] = []
+        self._sequencer = Sequencer[T]() if in_order else None
+        self._processes = list(staff)
         #: Rests of long files and pages to be tried alone: earliest first, before new files.
         self._queue: list[tuple[tuple[int, int], int, Unit]] = []
+        #: What lacked memory, to be tried while no other process works.
+        self._starved: deque[Unit] = deque()
+        #: The process that works while no other does.
+        self._lone: Process | None = None
+        #: What a process died of, or may have died of, by file and page (0: on opening it).
+        self._suspects: set[tuple[int, int]] = set()
         self._ticket = itertools.count()
+        for process in staff:
+            process.employ(job, limit)
 
-    def run(self) -> Generator[Event[T], None, None]:
-        try:
-            while self._files or self._queue or any(p.busy for p in self._processes):
-                self._staff()
-                self._deal()
-                for event in self._listen():
-                    yield from (event,) if self._sequencer is None else self._sequencer.add(event)
-        finally:
-            for process in self._processes:
-                process.end()
+    def read(self, parts: Iterable[Part]) -> Generator[Event[T], None, None]:
+        """Read files or parts of files; events and errors as those of `run_processes`.
+
+        The processes stay for the next call. Unless all events are taken, `close` comes next.
+        """
+        self._files.extend(parts)
+        while self._waiting or any(p.busy for p in self._processes):
+            self._staff()
+            self._deal()
+            for event in self._listen():
+                yield from (event,) if self._sequencer is None else self._sequencer.add(event)
+
+    def close(self) -> None:
+        """End the processes."""
+        for process in self._processes:
+            process.end()
+        self._processes.clear()
+
+    @property
+    def _waiting(self) -> int:
+        return len(self._files) + len(self._queue) + len(self._starved)
 
     def _put(self, unit: Unit) -> None:
         heapq.heappush(self._queue, (unit.start, next(self._ticket), unit))
@@ -103,14 +200,23 @@ class _Supervisor(Generic[T]):
                 self._processes.remove(process)
                 process.end()
         owing = sum(process.busy for process in self._processes)
-        wanted = min(self._jobs, owing + len(self._queue) + len(self._files))
+        wanted = min(self._jobs, owing + self._waiting)
         while len(self._processes) < wanted:
             self._processes.append(Process(self._job, self._limit))
 
     def _deal(self) -> None:
+        if self._lone is not None and self._lone.busy:
+            return
+        self._lone = None
+        if self._starved and any(p.busy for p in self._processes):
+            return
         for process in self._processes:
             if not process.idle:
                 continue
+            if self._starved:
+                self._lone = process
+                process.give(self._starved.popleft())
+                return
             # The page that others wait for is in the hands of a process, or first in the queue.
             full = self._sequencer is not None and len(self._sequencer) > _AHEAD * self._jobs
             if full and any(p.busy for p in self._processes):
@@ -123,8 +229,13 @@ class _Supervisor(Generic[T]):
     def _group(self) -> Unit:
         """Take the next files: a group, smaller towards the end so that all end together."""
         share = len(self._files) // (2 * self._jobs)
-        size = 1 if 0 < self._limit < _SHORT_LIMIT else max(1, min(GROUP_FILES, share))
-        return Unit(tuple(self._files.popleft() for _ in range(size)))
+        check = self._files[0].known is not None
+        largest = _CHECK_FILES if check else GROUP_FILES
+        size = 1 if 0 < self._limit < _SHORT_LIMIT else max(1, min(largest, share))
+        group = [self._files.popleft()]
+        while len(group) < size and (self._files[0].known is not None) == check:
+            group.append(self._files.popleft())
+        return Unit(tuple(group))
 
     def _listen(self) -> Iterator[Event[T]]:
         deadlines = [p.deadline for p in self._processes if p.deadline is not None]
@@ -149,15 +260,39 @@ class _Supervisor(Generic[T]):
         elif isinstance(message, NotReady):
             raise message.error
         else:
-            opened = process.note(message)
-            if opened is not None:
-                for part in rest_of_file(opened, message.pages):
-                    self._put(Unit((part,)))
+            part = process.note(message)
+            if isinstance(message, Checked):
+                yield from self._compared(part, message.same)
+                return
+            if isinstance(message, Opened):
+                for rest in rest_of_file(part, message.pages):
+                    self._put(Unit((rest,)))
+            elif isinstance(message.error, NoMemoryError) and self._may_retry(part):
+                self._starved.append(Unit((part,)))
+                return
             yield message
 
+    def _compared(self, part: Part, same: bool) -> Iterator[Event[T]]:
+        assert part.known is not None
+        if same:
+            # Before pages that it misses can be finished.
+            yield Unchanged(part.index, part.known.pages, part.known.digest)
+        for again in missing_of_file(part) if same else [replace(part, known=None)]:
+            self._put(Unit((again,)))
+
+    def _may_retry(self, part: Part) -> bool:
+        """Tell whether a page was in no accident before, and remember that it was in one now."""
+        key = part.index, part.pages[0] if part.pages else 0
+        if key in self._suspects:
+            return False
+        self._suspects.add(key)
+        return True
+
     def _bury(self, process: Process, *, late: bool) -> Iterator[Finished[T]]:
-        """Remove a dead or late process; try again what it owed, or give up a lone page."""
+        """Remove a dead or late process; try what it owed again, each page alone and once."""
         self._processes.remove(process)
+        if process is self._lone:
+            self._lone = None
         if not process.ready:
             self._jobs = len(self._processes)
             fate = "did not start in time" if late else process.epitaph()
@@ -171,25 +306,32 @@ class _Supervisor(Generic[T]):
                 )
             return
         fate = "" if late else process.epitaph()
-        process.end()
         owed = list(process.owed())
-        if len(owed) != 1:
-            for part in owed:
-                self._put(Unit((part,)))
-            return
-        part = owed[0]
-        if late:
+        starved = not late and process.was_killed
+        process.end()
+        lone = len(owed) == 1
+        for part in owed:
+            if self._may_retry(part) or not lone:
+                if starved:
+                    self._starved.append(Unit((part,)))
+                else:
+                    self._put(Unit((part,)))
+            else:
+                yield self._give_up(part, fate)
+
+    def _give_up(self, part: Part, fate: str) -> Finished[T]:
+        if not fate:
             text = (
-                f"The page was not read within {self._limit:g} seconds. "
+                f"The page was not read within {self._limit:g} seconds, tried twice. "
                 "Give it more time with --timeout, or look whether it is a page of text."
             )
         else:
             text = (
-                f"The process that read the page {fate}, perhaps for want of memory. "
+                f"The process that read the page {fate}, twice, perhaps for want of memory. "
                 "Try again with --jobs 1."
             )
         number = part.pages[0] if part.pages else 1
-        yield Finished(part.index, number, error=PageTimeoutError(text))
+        return Finished(part.index, number, error=PageTimeoutError(text))
 
 
 def run_processes(
@@ -199,6 +341,8 @@ def run_processes(
     jobs: int,
     timeout: float = DEFAULT_TIMEOUT,
     in_order: bool = False,
+    known: Mapping[int, Known] = NOTHING_KNOWN,
+    staff: Sequence[Process] = (),
 ) -> Generator[Event[T], None, None]:
     """Read files with several processes.
 
@@ -212,14 +356,19 @@ def run_processes(
         Processes, at least 1.
     timeout : float
         Seconds a page may take, 0 for no limit. A page that takes longer, or that its process
-        does not survive, fails with `PageTimeoutError`; pages that were dealt together with it
-        are read again without it.
+        does not survive, is tried once more, alone, and then fails with `PageTimeoutError`; pages
+        that were dealt together with it are read again without it.
     in_order : bool
-        Whether pages finish in input order. Otherwise they finish as they come.
+        Whether pages finish in input order. Otherwise they finish as they come, large files first.
+    known : mapping of int to Known
+        What is known of files, by index: what they still have in common with it is not read.
+        Nothing when pages are to come in order.
+    staff : sequence of Process
+        Processes that were started already, without a job. They are ended with the others.
 
     Yields
     ------
-    Opened or Finished
+    Opened, Unchanged or Finished
         Work goes on only while events are asked for. Closing the iterator ends the processes.
 
     Raises
@@ -227,7 +376,12 @@ def run_processes(
     OcrBatchError
         When no process can be started; `BundleError` when the models can not be loaded.
     """
-    return _Supervisor(sources, job, max(1, jobs), timeout, in_order).run()
+    if in_order:
+        files = [Part(index, source) for index, source in enumerate(sources)]
+    else:
+        files = in_dealing_order(sources, known)
+    with closing(Supervisor(job, max(1, jobs), timeout, in_order, staff)) as supervisor:
+        yield from supervisor.read(files)
 
 
 def run_here(sources: Sequence[str], job: Job[T]) -> Generator[Event[T], None, None]:
@@ -240,6 +394,8 @@ def run_here(sources: Sequence[str], job: Job[T]) -> Generator[Event[T], None, N
         while queue:
             part = queue.popleft()
             for event in perform(Unit((part,)), job):
+                if isinstance(event, Checked):
+                    continue
                 if isinstance(event, Opened):
                     queue.extend(rest_of_file(part, event.pages))
                 yield event

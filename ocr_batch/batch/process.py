@@ -10,11 +10,11 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from multiprocessing.connection import Connection
 from typing import Any
 
-from ocr_batch.batch.work import CHUNK_PAGES, Finished, Job, Opened, Part, Unit
+from ocr_batch.batch.work import CHUNK_PAGES, Checked, Finished, Job, Opened, Part, Unit
 
 __all__ = ["ONE_THREAD", "Process"]
 
@@ -37,7 +37,7 @@ _GRACE_SECONDS = 2.0
 # which would run a script that reads pages without an `if __name__ == "__main__"` once more.
 _BOOT = (
     "import sys; sys.path[:] = {path!r}; "
-    "from ocr_batch.batch.worker import serve; serve({handle}, {parent})"
+    "from ocr_batch.batch.worker import serve; serve({handle}, {parent}, {warm!r})"
 )
 
 
@@ -46,13 +46,15 @@ class Process:
 
     Parameters
     ----------
-    job : Job
-        Sent to the process.
+    job : Job or None
+        Sent to the process; None when it is to be started before its job is known (see `employ`).
     limit : float
         Seconds a page may take; 0 for no limit.
+    warm : sequence of str
+        Modules that it imports while it waits for its job.
     """
 
-    def __init__(self, job: Job[Any], limit: float) -> None:
+    def __init__(self, job: Job[Any] | None, limit: float, warm: Sequence[str] = ()) -> None:
         self._limit = limit
         self._unit: Unit | None = None
         #: By file: the pages not done, None where the file is not even open.
@@ -64,14 +66,21 @@ class Process:
             ours, theirs = multiprocessing.Pipe()
             self.pipe: Connection[Any, Any] = stack.enter_context(ours)
             with theirs:
-                self._child = self._start(theirs)
+                self._child = self._start(theirs, warm)
             self._open_files = stack.pop_all()
+        self._since = time.monotonic()
+        if job is not None:
+            self.employ(job, limit)
+
+    def employ(self, job: Job[Any], limit: float) -> None:
+        """Send the job, and the time limit, to a process that was started without."""
+        self._limit = limit
         self._since = time.monotonic()
         self._send((job, limit))
 
-    def _start(self, theirs: Connection[Any, Any]) -> subprocess.Popen[bytes]:
+    def _start(self, theirs: Connection[Any, Any], warm: Sequence[str]) -> subprocess.Popen[bytes]:
         handle = theirs.fileno()
-        boot = _BOOT.format(path=sys.path, handle=handle, parent=os.getpid())
+        boot = _BOOT.format(path=sys.path, handle=handle, parent=os.getpid(), warm=tuple(warm))
         environment = {**os.environ, **dict.fromkeys(ONE_THREAD, "1")}
         command = [sys.executable, "-c", boot]
         if sys.platform == "win32":
@@ -131,26 +140,30 @@ class Process:
         self._since = time.monotonic()
         self._send(unit)
 
-    def note(self, event: Opened | Finished[Any]) -> Part | None:
+    def note(self, event: Opened | Checked | Finished[Any]) -> Part:
         """Keep the books: what is still owed after this event.
 
         Returns
         -------
-        Part or None
-            The file, when this event says for the first time how many pages it has.
+        Part
+            The file that was opened or checked; of a page that is finished, the part that would
+            read it again.
         """
         self._since = time.monotonic()
+        assert self._unit is not None
+        part = next(part for part in self._unit.parts if part.index == event.index)
         if isinstance(event, Opened):
             self._owed[event.index] = set(range(1, min(event.pages, CHUNK_PAGES) + 1))
-            assert self._unit is not None
-            return next(part for part in self._unit.parts if part.index == event.index)
-        self.pages_done += 1
+            return part
         pages = self._owed.get(event.index)
-        if pages is not None:
-            pages.discard(event.number)
+        if isinstance(event, Finished):
+            self.pages_done += 1
+            if pages is not None:
+                pages.discard(event.number)
+                part = Part(part.index, part.source, (event.number, event.number))
         if not pages:
             self._owed.pop(event.index, None)
-        return None
+        return part
 
     def owed(self) -> Iterator[Part]:
         """Yield what is still owed, page by page, files not yet open as they are."""
@@ -159,7 +172,7 @@ class Process:
                 continue
             pages = self._owed[part.index]
             if pages is None:
-                yield Part(part.index, part.source)
+                yield part
             else:
                 for number in sorted(pages):
                     yield Part(part.index, part.source, (number, number))
@@ -184,6 +197,11 @@ class Process:
                 name = f"signal {-code}"
             return f"was killed ({name})"
         return f"ended (exit code {code})"
+
+    @property
+    def was_killed(self) -> bool:
+        """Whether somebody killed the process, as a system without memory does; ask when dead."""
+        return sys.platform != "win32" and self._child.poll() == -signal.SIGKILL
 
     def last_words(self) -> str:
         """Return the last line that the process wrote to its standard error, or ""."""

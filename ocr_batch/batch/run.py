@@ -3,22 +3,39 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from ocr_batch.batch.job import Rendered
 from ocr_batch.batch.local import DEFAULT_TIMEOUT, run_processes
 from ocr_batch.batch.sinks import Sink
 from ocr_batch.batch.summary import PageRow
-from ocr_batch.batch.work import Job, Opened
+from ocr_batch.batch.work import Event, Job, Known, Opened
 from ocr_batch.errors import ImageError, InputError
 
 if TYPE_CHECKING:
     from ocr_batch.batch.device_report import DeviceReport
 
-__all__ = ["Step", "Totals", "read_all"]
+__all__ = ["Engine", "Step", "Totals", "read_all"]
+
+
+class Engine(Protocol):
+    """Reads files, as `run_processes` does."""
+
+    def __call__(
+        self,
+        sources: Sequence[str],
+        job: Job[Rendered],
+        *,
+        jobs: int,
+        timeout: float,
+        in_order: bool,
+        known: Mapping[int, Known],
+    ) -> Generator[Event[Rendered], None, None]:
+        """Yield what comes of the files."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -29,11 +46,14 @@ class Step:
     ----------
     total : int
         Pages of all files; a file that is not open yet counts as one page.
+    done : int
+        Pages that were finished, or found finished by an earlier run.
     row : PageRow or None
-        The page that was finished; None when only the total changed.
+        The page that was finished.
     """
 
     total: int
+    done: int
     row: PageRow | None = None
 
 
@@ -51,6 +71,8 @@ class Totals:
         Time by stage, summed over all processes; that of pages that failed is left out.
     device : DeviceReport or None
         What the process that classifies did, if there was one.
+    earlier : int
+        Those of the pages with and without text that were read in an earlier run.
     """
 
     read: int
@@ -59,6 +81,7 @@ class Totals:
     undecodable: int
     seconds: Mapping[str, float] = field(default_factory=dict)
     device: DeviceReport | None = None
+    earlier: int = 0
 
     @property
     def pages(self) -> int:
@@ -83,6 +106,7 @@ def read_all(
     jobs: int,
     timeout: float = DEFAULT_TIMEOUT,
     watch: Callable[[Step], None] = lambda step: None,
+    engine: Engine = run_processes,
 ) -> Totals:
     """Read files, a page that fails does not stop the others.
 
@@ -100,6 +124,8 @@ def read_all(
         Seconds a page may take, 0 for no limit.
     watch : callable
         Told of each step.
+    engine : Engine
+        Reads the files: on this machine, or elsewhere.
 
     Returns
     -------
@@ -115,20 +141,26 @@ def read_all(
     """
     counts: Counter[str] = Counter()
     seconds: dict[str, float] = {}
-    undecodable = 0
+    undecodable = earlier = 0
     total = len(sources)
-    events = run_processes(sources, job, jobs=jobs, timeout=timeout, in_order=sink.in_order)
+    events = engine(
+        sources, job, jobs=jobs, timeout=timeout, in_order=sink.in_order, known=sink.known
+    )
     with closing(events), sink:
         for event in events:
             if isinstance(event, Opened):
                 total += event.pages - 1
-                sink.opened(event.index, event.pages)
-                watch(Step(total))
+                rows = sink.opened(event)
+                counts.update(row.status for row in rows)
+                earlier += len(rows)
+                watch(Step(total, len(rows)))
                 continue
             row = sink.finished(event)
             for stage, spent in (event.value.seconds if event.value else {}).items():
                 seconds[stage] = seconds.get(stage, 0.0) + spent
             counts[row.status] += 1
             undecodable += isinstance(event.error, ImageError | InputError)
-            watch(Step(total, row))
-    return Totals(counts["read"], counts["empty"], counts["failed"], undecodable, seconds)
+            watch(Step(total, 1, row))
+    return Totals(
+        counts["read"], counts["empty"], counts["failed"], undecodable, seconds, earlier=earlier
+    )

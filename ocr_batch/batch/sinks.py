@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import Protocol, TextIO
 
-from ocr_batch.batch.inputs import Found, assign_outputs, page_stem
+from ocr_batch.batch.inputs import Input, page_stem
 from ocr_batch.batch.job import Rendered
-from ocr_batch.batch.summary import PageRow, Summary
-from ocr_batch.batch.work import Finished
+from ocr_batch.batch.journal import Entry, Journal
+from ocr_batch.batch.lock import FolderLock
+from ocr_batch.batch.summary import PageRow, Summary, source_key
+from ocr_batch.batch.work import NOTHING_KNOWN, Finished, Known, Opened, Unchanged
 from ocr_batch.errors import OutputError
-from ocr_batch.output.files import make_folder, write_atomic
+from ocr_batch.output.files import remove_file, write_atomic
 from ocr_batch.output.text import PAGE_BREAK
 
 __all__ = ["FolderSink", "Sink", "StreamSink"]
@@ -24,6 +27,8 @@ class Sink(Protocol):
 
     #: Whether pages have to come in input order.
     in_order: bool
+    #: What need not be read again, by the index of the file.
+    known: Mapping[int, Known]
 
     def __enter__(self) -> object:
         """Begin."""
@@ -36,8 +41,8 @@ class Sink(Protocol):
     ) -> None:
         """End, also when the run was broken off."""
 
-    def opened(self, index: int, pages: int) -> None:
-        """Take note that the file `index` has so many pages."""
+    def opened(self, event: Opened) -> Sequence[PageRow]:
+        """Take note of how many pages a file has; return the rows of those that are there."""
 
     def finished(self, page: Finished[Rendered]) -> PageRow:
         """Take a page; return its row of the summary."""
@@ -60,43 +65,57 @@ def _row(source: str, page: Finished[Rendered], output: str) -> PageRow:
 
 
 class FolderSink:
-    """Write each page's files at once, and keep the summary.
+    """Write each page's files at once, and keep the summary and the journal.
+
+    Made by `ocr_batch.batch.folder.OutputFolder.sink`. The order of things makes it safe to be
+    killed at any moment: rows of what is going to be replaced are outdated, then files are
+    written, each whole or not at all, then the row of the page is recorded.
 
     Parameters
     ----------
     folder : Path
         The output folder.
-    sources, stems : sequence of str
-        Paths of the files, and where each goes within the folder, without suffix.
+    inputs : sequence of Input
+        The files, and where each goes within the folder.
     summary : Summary
         Of that folder.
+    journal : Journal
+        Of that folder; `begin_run` was called.
+    settings : str
+        Hash of the settings.
+    lock : FolderLock
+        Of that folder.
+    earlier : mapping of int to sequence of Entry
+        What the journal holds of the files, by index.
+    known : mapping of int to Known
+        What of it counts still.
     """
 
     in_order = False
 
     def __init__(
-        self, folder: Path, sources: Sequence[str], stems: Sequence[str], summary: Summary
+        self,
+        folder: Path,
+        inputs: Sequence[Input],
+        summary: Summary,
+        journal: Journal,
+        settings: str,
+        lock: FolderLock,
+        earlier: Mapping[int, Sequence[Entry]],
+        known: Mapping[int, Known],
     ) -> None:
+        self.known = known
         self._folder = folder
-        self._sources = sources
-        self._stems = stems
+        self._inputs = inputs
+        self._sources = [str(item.path) for item in inputs]
         self._summary = summary
-        self._pages: dict[int, int] = {}
-
-    @classmethod
-    def over(cls, folder: Path, found: Sequence[Found]) -> FolderSink:
-        """Make a sink for inputs, which keep the names that earlier runs gave them.
-
-        Raises
-        ------
-        OutputError
-            When the folder can not be made, or holds another table named pages.csv.
-        """
-        make_folder(folder)
-        summary = Summary(folder)
-        inputs = assign_outputs(found, summary.stems())
-        stems = [item.stem for item in inputs]
-        return cls(folder, [str(item.path) for item in inputs], stems, summary)
+        self._journal = journal
+        self._settings = settings
+        self._lock = lock
+        self._earlier = dict(earlier)
+        self._opened: dict[int, Opened] = {}
+        #: Files of earlier runs that go if their page fails now, by output.
+        self._replaced: dict[str, list[str]] = {}
 
     def __enter__(self) -> FolderSink:
         self._summary.begin(self._sources)
@@ -109,24 +128,92 @@ class FolderSink:
         trace: TracebackType | None,
     ) -> None:
         if kind is None:
-            self._summary.write()
+            self._end()
             return
         # The run was broken off; what broke it off is the news, not what comes on top.
         with contextlib.suppress(OutputError):
-            self._summary.write()
+            self._end()
 
-    def opened(self, index: int, pages: int) -> None:
-        """Take note that the file `index` has so many pages."""
-        self._pages[index] = pages
-        self._summary.opened(index, pages)
+    def _end(self) -> None:
+        # Also where the folder is gone: it may be brought back.
+        self._journal.commit()
+        self._lock.check()
+        self._summary.write()
+        self._journal.end_run()
+
+    def opened(self, event: Opened) -> list[PageRow]:
+        """Take note of a file, and take over what is still known of it; raises `OutputError`."""
+        self._lock.check()
+        index = event.index
+        self._opened[index] = event
+        self._summary.opened(index, event.pages)
+        earlier = self._earlier.pop(index, ())
+        if isinstance(event, Unchanged):
+            return self._take_over(index, earlier)
+        if any((entry.digest, entry.pages) != (event.digest, event.pages) for entry in earlier):
+            self._discard(earlier)
+        elif earlier:
+            self._outdate(earlier)
+        return []
+
+    def _take_over(self, index: int, earlier: Sequence[Entry]) -> list[PageRow]:
+        missing = self.known[index].missing
+        self._outdate([entry for entry in earlier if entry.page in missing])
+        rows = []
+        for entry in earlier:
+            if entry.page not in missing:
+                rows.append(replace(entry.row(), source=self._sources[index]))
+                self._summary.add(index, rows[-1])
+        return rows
+
+    def _outdate(self, entries: Sequence[Entry]) -> None:
+        """Let rows count no more, before the files of their pages are replaced."""
+        self._replaced.update((entry.output, entry.files) for entry in entries)
+        self._journal.outdate([entry.output for entry in entries if entry.settings])
+
+    def _discard(self, entries: Sequence[Entry]) -> None:
+        """Remove the files and rows of another content, in this order: the rows name the files."""
+        for entry in entries:
+            self._remove(entry.files)
+        self._journal.forget([entry.output for entry in entries])
+
+    def _remove(self, names: Iterable[str]) -> None:
+        for name in names:
+            remove_file(self._folder / name)
 
     def finished(self, page: Finished[Rendered]) -> PageRow:
         """Write the page's files; raises `OutputError`."""
-        stem = page_stem(self._stems[page.index], page.number, self._pages.get(page.index, 1))
-        for suffix, text in page.value.files if page.value else ():
+        self._lock.check()
+        item, event = self._inputs[page.index], self._opened.get(page.index)
+        pages, digest = (event.pages, event.digest) if event else (1, page.digest)
+        output = page_stem(item.stem, page.number, pages)
+        row = _row(self._sources[page.index], page, output)
+        files = page.value.files if page.value else ()
+        for suffix, text in files:
             # Not `with_suffix`: a stem may hold a full stop of its own.
-            write_atomic(self._folder / (stem + suffix), text)
-        row = _row(self._sources[page.index], page, stem)
+            write_atomic(self._folder / (output + suffix), text)
+        kept = False
+        if event is None:
+            earlier = self._earlier.pop(page.index, ())
+            # A file that can not even be looked at may be as it was, the next time.
+            kept = not digest and bool(earlier)
+            if not kept:
+                self._discard(earlier)
+        if page.value is None:
+            self._remove(self._replaced.pop(output, ()))
+        if not kept:
+            self._journal.record(
+                Entry.of(
+                    row,
+                    path=source_key(row.source),
+                    stem=item.stem,
+                    pages=pages,
+                    digest=digest,
+                    settings=self._settings,
+                    suffixes=[suffix for suffix, _ in files],
+                    seconds=page.value.seconds if page.value else {},
+                )
+            )
         self._summary.add(page.index, row)
         return row
 
@@ -145,6 +232,7 @@ class StreamSink:
     """
 
     in_order = True
+    known = NOTHING_KNOWN
 
     def __init__(self, stream: TextIO, sources: Sequence[str]) -> None:
         self._stream = stream
@@ -162,8 +250,9 @@ class StreamSink:
     ) -> None:
         pass
 
-    def opened(self, index: int, pages: int) -> None:
+    def opened(self, event: Opened) -> Sequence[PageRow]:
         """Do nothing: the stream has no use for the number."""
+        return ()
 
     def finished(self, page: Finished[Rendered]) -> PageRow:
         """Write the page's text; raises `OutputError`."""

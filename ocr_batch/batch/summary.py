@@ -15,7 +15,7 @@ from ocr_batch.errors import OutputError
 from ocr_batch.output.files import write_atomic
 from ocr_batch.output.table import format_rows, guard_formula
 
-__all__ = ["COLUMNS", "SUMMARY_NAME", "PageRow", "Summary"]
+__all__ = ["COLUMNS", "SUMMARY_NAME", "PageRow", "Summary", "source_key"]
 
 SUMMARY_NAME = "pages.csv"
 COLUMNS = ("source", "page", "status", "characters", "words", "confidence", "error", "output")
@@ -111,7 +111,8 @@ def _own_names(source: str) -> tuple[str, str]:
     return Path(source).stem, Path(source).name
 
 
-def _key(source: str) -> str:
+def source_key(source: str) -> str:
+    """Return the absolute path by which a source is known."""
     # Not resolved: a link is an input of its own.
     return os.path.normpath(Path.cwd() / source)
 
@@ -143,7 +144,7 @@ class Summary:
         self._written = time.monotonic()
         self._cost = 0.0
         for fields in self._load():
-            pages = self._earlier.setdefault(_key(_read_name(fields[0])), {})
+            pages = self._earlier.setdefault(source_key(_read_name(fields[0])), {})
             pages[int(fields[1])] = fields
 
     def _load(self) -> Iterable[tuple[str, ...]]:
@@ -177,9 +178,22 @@ class Summary:
             if all(row[-1] for row in rows.values())
         }
 
+    def adopt(self, rows: Iterable[tuple[str, PageRow]]) -> None:
+        """Take rows of earlier runs that were broken off before they stood in the file.
+
+        Parameters
+        ----------
+        rows : iterable of (str, PageRow)
+            With the absolute path of the source. Those of files that the summary lists are left.
+        """
+        listed = set(self._earlier)
+        for key, row in rows:
+            if key not in listed:
+                self._earlier.setdefault(key, {})[row.page] = row.fields()
+
     def begin(self, sources: Sequence[str]) -> None:
         """Say what this run reads, in input order, and write the file."""
-        self._keys = [_key(source) for source in sources]
+        self._keys = [source_key(source) for source in sources]
         self._rows = [{} for _ in sources]
         self._counts = [None] * len(sources)
         self.write()

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import faulthandler
+import importlib
 import os
 import signal
 import sys
 import threading
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from typing import TYPE_CHECKING, Any
@@ -52,7 +54,7 @@ def _open(handle: int) -> Connection[Any, Any]:
     return Connection(handle)
 
 
-def serve(handle: int, parent: int) -> None:
+def serve(handle: int, parent: int, warm: Sequence[str] = ()) -> None:
     """Read pages until the pipe is closed.
 
     Parameters
@@ -61,11 +63,17 @@ def serve(handle: int, parent: int) -> None:
         The process's end of the pipe. It brings (job, time limit in seconds) first, then units.
     parent : int
         The process that holds the other end. When it dies this one does too.
+    warm : sequence of str
+        Modules that the job will want, imported while it is not there yet.
     """
     # An interrupt from the keyboard is for the process that holds the other end to deal with.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_watch, args=(parent,), daemon=True).start()
     pipe = _open(handle)
+    for module in warm:
+        # What is wrong with it is reported when the job imports it.
+        with contextlib.suppress(Exception):
+            importlib.import_module(module)
     with contextlib.suppress(EOFError, BrokenPipeError, ConnectionResetError):
         job, limit = pipe.recv()
         try:

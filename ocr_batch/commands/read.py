@@ -3,56 +3,25 @@
 from __future__ import annotations
 
 import argparse
-import math
-from collections.abc import Sequence
-from dataclasses import fields, replace
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ocr_batch.commands.options import (
-    EXIT_CODES,
-    Commands,
-    Progress,
-    add_command,
-    add_jobs,
-    at_least,
-    listing,
-    progress,
-    say,
-    text_stream,
+from ocr_batch.commands.options import EXIT_CODES, Commands, add_command, listing, text_stream
+from ocr_batch.commands.reading import (
+    add_reading,
+    output_formats,
+    read_files,
+    read_into,
+    reading_job,
+    reading_jobs,
+    report,
 )
-from ocr_batch.errors import UsageError
 
 if TYPE_CHECKING:
-    from ocr_batch.batch.device_report import DeviceReport
-    from ocr_batch.batch.pipeline import ReadOptions
-    from ocr_batch.batch.run import Step, Totals
-    from ocr_batch.recognition.decoder import DecoderOptions
+    from ocr_batch.batch.process import Process
 
-__all__ = ["add", "read_options", "run"]
-
-#: Weights of the decoder that leave nothing to read below a number.
-_LEAST = {"margin": 0, "beam": 0, "width": 1}
-
-
-def _formats(value: str) -> tuple[str, ...]:
-    from ocr_batch.output.writers import WRITERS
-
-    names = tuple(dict.fromkeys(name.strip().lower() for name in value.split(",")))
-    for name in names:
-        if name not in WRITERS:
-            known = ", ".join(WRITERS)
-            raise argparse.ArgumentTypeError(f"unknown format {name!r}; there are {known}")
-    return names
-
-
-def _batch(value: str) -> int:
-    from ocr_batch.recognition.classifier import LARGEST_BATCH
-
-    number = int(at_least(1, int)(value))
-    if number > LARGEST_BATCH:
-        raise argparse.ArgumentTypeError(f"{value} is not {LARGEST_BATCH} or less")
-    return number
+__all__ = ["add", "run"]
 
 
 def add(commands: Commands) -> None:
@@ -81,209 +50,52 @@ def add(commands: Commands) -> None:
         help="output folder; - prints the text instead, in input order, UTF-8, "
         "with a form feed between pages",
     )
-    files = parser.add_argument_group("output")
-    files.add_argument(
-        "--format",
-        metavar="NAMES",
-        type=_formats,
-        help="files for each page, separated by commas: txt, csv (default: txt,csv)",
-    )
-    files.add_argument(
-        "--detail",
-        choices=("word", "char"),
-        default="word",
-        help="a row of the CSV is a word or a character (default: word)",
-    )
-    files.add_argument(
-        "--no-formula-guard",
-        dest="formula_guard",
-        action="store_false",
-        help="leave words in the CSV that a spreadsheet would run as a formula as they are; "
-        "otherwise they get an apostrophe",
-    )
-    reading = parser.add_argument_group("reading")
-    reading.add_argument(
-        "--model",
-        default="english",
-        help="name of a model, or path of a model's folder (default: english)",
-    )
-    reading.add_argument(
-        "--no-deskew", dest="deskew", action="store_false", help="leave slanted pages as they are"
-    )
-    reading.add_argument(
-        "--no-orient",
-        dest="orient",
-        action="store_false",
-        help="leave pages that stand sideways or upside down as they are",
-    )
-    reading.add_argument(
-        "--decoder",
-        metavar="NAME=NUMBER",
-        action="append",
-        default=[],
-        help="set a weight of the decoder, for experiments (language=0.3); may be repeated",
-    )
-    running = parser.add_argument_group("running")
-    add_jobs(running, "reading processes")
+    running = add_reading(parser)
     running.add_argument(
-        "--timeout",
-        metavar="SECONDS",
-        type=at_least(0, float),
-        help="time limit for a page; 0 for none (default: 120)",
-    )
-    running.add_argument(
-        "--backend",
-        metavar="NAME",
-        default="auto",
-        help="what runs the classifier (default: auto, what the machine has)",
-    )
-    running.add_argument(
-        "--batch-size",
-        metavar="N",
-        type=_batch,
-        help="characters classified at a time, 1 to 65536 (default: what suits the back end)",
-    )
-    running.add_argument(
-        "--profile",
+        "--fresh",
         action="store_true",
-        help="print at the end the seconds that each stage took, by the clock, summed over all "
-        "processes; pages that failed are not in it",
-    )
-    running.add_argument(
-        "--quiet", action="store_true", help="print no progress, failures or summary line"
+        help="read all pages again, also those that an earlier run into OUT has read; otherwise "
+        "only what is new, changed, failed or to be read with other settings is read",
     )
 
 
-def _decoder(settings: Sequence[str]) -> DecoderOptions:
-    from ocr_batch.recognition.decoder import DecoderOptions
+def _start_early(args: argparse.Namespace, jobs: int) -> list[Process]:
+    """Start reading processes for as many files as there are for sure, up to `jobs`."""
+    from ocr_batch.batch.local import start_early
 
-    options = DecoderOptions()
-    known = {field.name: type(getattr(options, field.name)) for field in fields(options)}
-    for setting in settings:
-        name, _, number = setting.partition("=")
-        if name not in known:
-            raise UsageError(f"The decoder has no weight {name!r}; there are {', '.join(known)}.")
-        try:
-            weight = known[name](number)
-        except ValueError:
-            kind = "whole number" if known[name] is int else "number"
-            raise UsageError(f"--decoder {setting}: {number!r} is not a {kind}.") from None
-        # Any other finite number is an experiment; these would lose every line without a word.
-        if not math.isfinite(weight) or weight < _LEAST.get(name, -math.inf):
-            raise UsageError(f"--decoder {setting}: no line could be read with {name} {number}.")
-        options = replace(options, **{name: weight})
-    return options
-
-
-def read_options(args: argparse.Namespace) -> ReadOptions:
-    """Return the options of reading that were given.
-
-    Raises
-    ------
-    UsageError
-        If a weight of the decoder is unknown or not a number.
-    """
-    from ocr_batch.batch.pipeline import ReadOptions
-
-    return ReadOptions(deskew=args.deskew, orient=args.orient, decoder=_decoder(args.decoder))
-
-
-def _show(bar: Progress, step: Step) -> None:
-    """Name a page that failed, and count those that are done."""
-    row = step.row
-    if row is not None and row.error:
-        bar.tell(f"{row.source}, page {row.page}: {row.error}")
-    bar.step(int(row is not None), step.total)
-
-
-def _closing_line(totals: Totals, output: str) -> str:
-    pages = f"{totals.pages} page" + ("" if totals.pages == 1 else "s")
-    parts = [f"{totals.read} read"]
-    parts += [f"{totals.empty} without text"] if totals.empty else []
-    parts += [f"{totals.failed} failed"] if totals.failed else []
-    written = output != "-" and (totals.read or totals.empty)
-    where = f". The text is in {output}" if written else ""
-    if totals.failed and output != "-":
-        where += f", the errors are in {Path(output) / 'pages.csv'}"
-    return f"{pages}: {', '.join(parts)}{where}."
-
-
-def _profile(totals: Totals) -> str:
-    """Return the table of stages."""
-    total = sum(totals.seconds.values())
-    pages = max(1, totals.read + totals.empty)
-    lines = [f"{'stage':<10}{'seconds':>10}{'ms a page':>11}{'share':>8}"]
-    for stage, spent in [*totals.seconds.items(), ("all", total)]:
-        share = spent / total if total else 0.0
-        lines.append(f"{stage:<10}{spent:>10.2f}{1000 * spent / pages:>11.1f}{share:>8.1%}")
-    if totals.device is not None:
-        lines.append(_device_line(totals.device))
-    return "\n".join(lines)
-
-
-def _device_line(report: DeviceReport) -> str:
-    wall = report.wall or 1.0
-    full = report.crops / (report.batches * report.batch) if report.batches else 0.0
-    deaths = f", died {report.deaths} times" if report.deaths else ""
-    return (
-        f"classified by Keras on {report.device or 'the CPU'}: {report.crops} characters, "
-        f"{report.crops / wall:.0f} a second, in {report.batches} batches of {report.batch}, "
-        f"{full:.0%} full; busy {report.busy / wall:.1%} of {report.wall:.1f} seconds, "
-        f"idle while characters waited {report.late / wall:.1%}{deaths}"
-    )
+    few = len(args.inputs) < jobs and all(Path(path).is_file() for path in args.inputs)
+    return start_early(len(args.inputs) if few else jobs)
 
 
 def run(args: argparse.Namespace) -> int:
     """Read the pages and return the exit code."""
-    from ocr_batch.batch.classifying import classifying
-    from ocr_batch.batch.inputs import find_inputs
-    from ocr_batch.batch.job import PageJob, RenderJob
-    from ocr_batch.batch.local import DEFAULT_TIMEOUT, available_cores
-    from ocr_batch.batch.run import read_all
-    from ocr_batch.batch.sinks import FolderSink, Sink, StreamSink
-    from ocr_batch.output.writers import Style
-    from ocr_batch.recognition.bundle import find_bundle
-    from ocr_batch.recognition.classifier import choose_backend
+    formats = output_formats(args)
+    with ExitStack() as stack:
+        staff = _start_early(args, reading_jobs(args))
+        for process in staff:
+            stack.callback(process.end)
+        # The processes load their libraries while this one does the same.
+        from ocr_batch.batch.inputs import find_inputs
 
-    to_stream = args.output == "-"
-    formats = args.format or (("txt",) if to_stream else ("txt", "csv"))
-    if to_stream and formats != ("txt",):
-        raise UsageError("-o - prints text only; give an output folder for other formats.")
-    found = find_inputs(
-        args.inputs,
-        listing=listing() if "-" in args.inputs else None,
-        exclude=None if to_stream else Path(args.output),
-    )
-    sources = [str(item.path) for item in found]
-    options = read_options(args)
-    # Before anything is written: a wrong name is no reason to make a folder.
-    bundle = find_bundle(args.model)
-    backend = choose_backend(bundle, args.backend)
-    sink: Sink = (
-        StreamSink(text_stream(), sources)
-        if to_stream
-        else FolderSink.over(Path(args.output), found)
-    )
-    with (
-        classifying(bundle, backend, args.batch_size) as process,
-        progress("page", quiet=args.quiet) as bar,
-    ):
-        pages = PageJob(
-            args.model, backend, options, args.batch_size, process.address if process else ""
+        to_stream = args.output == "-"
+        found = find_inputs(
+            args.inputs,
+            listing=listing() if "-" in args.inputs else None,
+            exclude=None if to_stream else Path(args.output),
         )
-        totals = read_all(
-            sources,
-            RenderJob(pages, formats, Style(args.detail, args.formula_guard)),
-            sink,
-            # While one waits for its characters another one can work.
-            jobs=int(args.jobs or available_cores() + (process is not None)),
-            timeout=DEFAULT_TIMEOUT if args.timeout is None else args.timeout,
-            watch=lambda step: _show(bar, step),
-        )
-        if process is not None:
-            totals = replace(totals, device=process.report())
-    if not args.quiet:
-        say(_closing_line(totals, args.output))
-    if args.profile:
-        say(_profile(totals))
+        job = reading_job(args, formats)
+        if to_stream:
+            from ocr_batch.batch.sinks import StreamSink
+
+            sources = [str(item.path) for item in found]
+            totals = read_files(args, sources, job, StreamSink(text_stream(), sources), staff)
+        else:
+            from ocr_batch.batch.folder import OutputFolder
+            from ocr_batch.batch.settings import settings_of
+
+            # Before anything is written: a wrong name is no reason to make a folder.
+            settings = settings_of(job)
+            folder = stack.enter_context(OutputFolder(Path(args.output), args.journal))
+            totals = read_into(args, found, job, folder, settings, fresh=args.fresh, staff=staff)
+    report(args, totals)
     return totals.exit_code

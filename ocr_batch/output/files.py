@@ -10,7 +10,10 @@ from pathlib import Path
 
 from ocr_batch.errors import OutputError
 
-__all__ = ["make_folder", "open_atomic", "write_atomic"]
+__all__ = ["make_folder", "open_atomic", "remove_drafts", "remove_file", "write_atomic"]
+
+#: A file that is being written is called so, with something random between.
+_DRAFT = (".ocr-batch-", ".tmp")
 
 
 def _refuse(path: Path, error: OSError) -> OutputError:
@@ -59,7 +62,7 @@ def open_atomic(path: Path, *, sync: bool = False) -> Iterator[Callable[[str | b
     """
     make_folder(path.parent)
     # Its own short name, so that a name of the greatest length allowed still works.
-    draft = path.parent / f".ocr-batch-{secrets.token_hex(8)}.tmp"
+    draft = path.parent / secrets.token_hex(8).join(_DRAFT)
     try:
         stream = draft.open("xb")
     except OSError as error:
@@ -109,3 +112,31 @@ def write_atomic(path: Path, data: str | bytes, *, sync: bool = False) -> None:
     """
     with open_atomic(path, sync=sync) as write:
         write(data)
+
+
+def remove_drafts(folder: Path) -> None:
+    """Remove what processes that were killed had begun to write, in a folder and below it.
+
+    Nobody else may be writing there. What can not be removed stays.
+    """
+    start, end = _DRAFT
+    for place, _, names in os.walk(folder):
+        for name in names:
+            if name.startswith(start) and name.endswith(end):
+                with contextlib.suppress(OSError):
+                    Path(place, name).unlink()
+
+
+def remove_file(path: Path) -> None:
+    """Remove a file if it is there.
+
+    Raises
+    ------
+    OutputError
+        When it can not be removed.
+    """
+    try:
+        path.unlink(missing_ok=True)
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise OutputError(f"Can not remove {path}: {reason}. Mend the permissions.") from error

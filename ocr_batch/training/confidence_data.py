@@ -161,6 +161,9 @@ class _Job:
         cv2.setNumThreads(1)
         self.models = load_models(self.model)
 
+    def digest(self, source: str) -> str:
+        return ""
+
     def count_pages(self, source: str) -> int:
         return count_pages(source)
 

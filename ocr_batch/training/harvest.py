@@ -162,6 +162,10 @@ class HarvestJob:
         cv2.setNumThreads(1)
         self.models = load_models(self.options.model, backend=self.options.backend)
 
+    def digest(self, source: str) -> str:
+        """Return "": pages are not compared with those of another day."""
+        return ""
+
     def count_pages(self, source: str) -> int:
         """Return the number of pages of a file."""
         from ocr_batch.imaging.load import count_pages
