@@ -17,7 +17,7 @@ from cli_tools import COMMAND, environment, rows, run, save, text_image, tree
 import ocr_batch
 from ocr_batch import cli
 from ocr_batch.batch.pipeline import ReadOptions
-from ocr_batch.commands import evaluate, read
+from ocr_batch.commands import evaluate, reading
 from ocr_batch.output.writers import WRITERS
 
 PAGE = text_image("The quick brown fox", "jumps over the dog")
