@@ -40,6 +40,14 @@ def test_each_component_has_its_own_runs(ink):
         assert (own.stop - own.start).sum() == found.area[number]
 
 
+@settings(max_examples=60, deadline=None)
+@given(hnp.arrays(np.bool_, st.tuples(st.integers(1, 12), st.integers(1, 12))))
+def test_components_are_found_by_their_pixels(ink):
+    found = find_components(ink)
+    row, column = np.indices(ink.shape)
+    assert np.array_equal(found.at(row, column), found.labels - 1)
+
+
 @pytest.mark.parametrize("size", [16, 24, 40, 64, 110])
 def test_typical_height_of_text_is_its_x_height(size):
     truth = -_glyph("x", size)[2]

@@ -87,6 +87,16 @@ class Components:
         labels.ravel()[place] = np.repeat(runs.component + 1, runs.stop - runs.start)
         return labels
 
+    def at(self, row: NDArray[np.int64], column: NDArray[np.int64]) -> NDArray[np.int32]:
+        """Return which components have ink at pixels, -1 for paper; the shapes are broadcast."""
+        runs, width = self.runs, self.shape[1]
+        # The last run that begins at or before each pixel.
+        before = np.searchsorted(runs.row * width + runs.start, row * width + column, "right") - 1
+        if not len(runs.row):
+            return np.full(before.shape, -1, np.int32)
+        inked = (before >= 0) & (runs.row[before] == row) & (column < runs.stop[before])
+        return np.where(inked, runs.component[before], np.int32(-1))
+
     def runs_of(self, number: int) -> NDArray[np.int64]:
         """Return the indices of one component's runs, in raster order."""
         rows = self.top[number], self.top[number] + self.height[number]

@@ -6,7 +6,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from ocr_batch.layout.components import Components
+from ocr_batch.imaging.runs import find_runs, run_pixels
+from ocr_batch.layout.components import Components, find_components
 
 __all__ = ["coarse_area", "find_figures", "inside"]
 
@@ -51,11 +52,14 @@ def find_figures(ink: NDArray[np.bool_], x_height: float) -> NDArray[np.uint8]:
     solid = cv2.dilate(solid, square(_OPEN))
     # Grow back over what belongs to the same surface, then a little over its ragged rim.
     grown = cv2.morphologyEx(closed, cv2.MORPH_OPEN, square(0.8))
-    number, pieces = cv2.connectedComponents(grown, connectivity=8)
-    keep = np.zeros(number, np.bool_)
-    keep[np.unique(pieces[solid > 0])] = True
-    keep[0] = False
-    figure = keep[pieces].astype(np.uint8)
+    pieces = find_components(grown.view(np.bool_))
+    row, start, stop = find_runs(solid.view(np.bool_))
+    held = np.r_[pieces.at(row, start), pieces.at(row, stop - 1)]
+    keep = np.zeros(len(pieces), np.bool_)
+    keep[held[held >= 0]] = True
+    runs = pieces.runs.take(keep[pieces.runs.component])
+    figure = np.zeros_like(grown)
+    figure.ravel()[run_pixels(runs.row, runs.start, runs.stop, figure.shape[1])] = 1
     return np.asarray(cv2.dilate(figure, square(_GROW)), np.uint8)
 
 

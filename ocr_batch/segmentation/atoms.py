@@ -161,13 +161,11 @@ def _over_ink(
     column = box[:, :1] + _ACROSS_DOT * (box[:, 2:3] - box[:, :1])
     down = np.arange(int(np.ceil((box[:, 3] - box[:, 1] + _LIFT * unit).max())))
     row = box[:, 1:2] + down
-    ink = (
-        components.labels[
-            np.clip(row, 0, height - 1).astype(np.int64)[:, None, :],
-            np.clip(column, 0, width - 1).astype(np.int64)[:, :, None],
-        ]
-        == body[:, None, None] + 1
+    seen = components.at(
+        np.clip(row, 0, height - 1).astype(np.int64)[:, None, :],
+        np.clip(column, 0, width - 1).astype(np.int64)[:, :, None],
     )
+    ink = seen == body[:, None, None]
     beside = (row < box[:, 3:])[:, None, :]
     below = ((row >= box[:, 3:]) & (row < box[:, 3:] + _LIFT * unit[:, None]))[:, None, :]
     return np.asarray(~(ink & beside).any(axis=(1, 2)) & (ink & below).any(axis=2)[:, 1], np.bool_)

@@ -241,8 +241,8 @@ def _fill(
     # Integer coordinates are pixel centres.
     map_x = np.empty((FRAME, columns), np.float32)
     map_x[:] = xs - 0.5 - left
-    map_y = np.empty((FRAME, columns), np.float32)
-    np.add(ys[:, None], _foot(lines, line, xs) - 0.5 - top, out=map_y, casting="same_kind")
+    feet = _foot(lines, line, xs) - (0.5 + top)
+    map_y = ys.astype(np.float32)[:, None] + feet.astype(np.float32)
     if scale > 1.15:
         # Average over the area that becomes one pixel, then sample.
         ink = cv2.GaussianBlur(ink, (0, 0), 0.38 * scale)
