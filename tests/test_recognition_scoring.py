@@ -7,6 +7,7 @@ from pages import glyph_models, page_of, prose, segmented
 from ocr_batch.recognition.charset import CLASSES
 from ocr_batch.recognition.scoring import (
     atom_quality,
+    cut_unsure,
     line_quality,
     score_changed,
     score_parts,
@@ -79,6 +80,24 @@ def test_sure_atoms_are_not_questioned():
     whole = score_whole(PAGES, classifier)
     for before, after in zip(whole, score_parts(PAGES, whole, classifier), strict=True):
         assert len(after.edges) == len(before.edges)
+
+
+def test_only_unsure_atoms_are_cut_and_these_as_if_all_were():
+    classifier = glyph_models().classifier
+    ready, layout, full = segmented(page_of(["rn m cl d vv w", "ab fi of li"], 26).grey)
+    uncut = segment(ready.grey, layout.components, layout.lines, cut=False)
+    whole = score_whole([uncut], classifier)
+    (page,), scored = cut_unsure([uncut], whole)
+    assert len(uncut.pieces) <= len(page.pieces) <= len(full.pieces)
+    assert np.array_equal(scored[0].log_probabilities, whole[0].log_probabilities)
+    (found,) = score_parts([page], scored, classifier)
+    (expected,) = score_parts([full], score_whole([full], classifier), classifier)
+    assert np.array_equal(found.edges.atoms, expected.edges.atoms)
+    assert np.array_equal(found.edges.box, expected.edges.box)
+    np.testing.assert_allclose(found.log_probabilities, expected.log_probabilities, atol=1e-5)
+    everything, again = cut_unsure([uncut], score_whole([uncut], Fixed("<two>", 0.99)))
+    assert np.array_equal(everything[0].pieces.box, full.pieces.box)
+    assert np.array_equal(again[0].edges.start, whole_edges(full.pieces).start)
 
 
 @pytest.mark.parametrize("name", ["<two>", "<left>", "<noise>"])

@@ -26,6 +26,7 @@ from ocr_batch.recognition.language import LanguageModel
 from ocr_batch.recognition.reading import decode_pages
 from ocr_batch.recognition.scoring import (
     Scored,
+    cut_unsure,
     page_quality,
     score_changed,
     score_parts,
@@ -33,7 +34,7 @@ from ocr_batch.recognition.scoring import (
 )
 from ocr_batch.recognition.spaces import SpaceModel
 from ocr_batch.recognition.word_features import word_features
-from ocr_batch.segmentation.page import Segmented, segment
+from ocr_batch.segmentation.page import Segmented, resegment, segment
 
 __all__ = [
     "Models",
@@ -303,13 +304,11 @@ def trace_prepared(
         prepared.x_height or 20.0,
         figures=figures,
     )
-    page = segment(prepared.grey, layout.components, layout.lines)
+    page = segment(prepared.grey, layout.components, layout.lines, cut=False)
     draft = _Draft(prepared, layout, page, score_whole([page], models.classifier)[0])
     draft = _rescale(draft, models, timer)
-    scored = score_parts([draft.page], [draft.scored], models.classifier)[0]
-    decoder = (options or ReadOptions()).decoder
-    reading = decode_pages([draft.page], [scored], models.spaces, models.language, decoder)[0]
-    return _trace(draft, scored, reading, models)
+    drafts, scored, readings = _decode([draft], models, options or ReadOptions(), timer)
+    return _trace(drafts[0], scored[0], readings[0], models)
 
 
 def _trace(draft: _Draft, scored: Scored, reading: Reading, models: Models) -> ReadTrace:
@@ -322,13 +321,21 @@ def _read(
 ) -> tuple[list[_Draft], list[Scored], list[Reading]]:
     drafts = _draft(sheets, [0] * len(sheets), models, options, timer)
     drafts = _orient(drafts, sheets, models, options, timer)
-    drafts = [_rescale(draft, models, timer) for draft in drafts]
-    pages = [draft.page for draft in drafts]
+    return _decode([_rescale(draft, models, timer) for draft in drafts], models, options, timer)
+
+
+def _decode(
+    drafts: Sequence[_Draft], models: Models, options: ReadOptions, timer: StageTimer
+) -> tuple[list[_Draft], list[Scored], list[Reading]]:
+    """Cut where the first round was unsure, score what comes of it, and read the lines."""
+    with timer.stage("segment"):
+        pages, whole = cut_unsure([draft.page for draft in drafts], [d.scored for d in drafts])
     with timer.stage("classify"):
-        scored = score_parts(pages, [draft.scored for draft in drafts], models.classifier)
+        scored = score_parts(pages, whole, models.classifier)
     with timer.stage("decode"):
         readings = decode_pages(pages, scored, models.spaces, models.language, options.decoder)
-    return drafts, scored, readings
+    cut = [replace(draft, page=page) for draft, page in zip(drafts, pages, strict=True)]
+    return cut, scored, readings
 
 
 def _draft(
@@ -345,7 +352,7 @@ def _draft(
         with timer.stage("layout"):
             layout = analyse(ready.ink, ready.rules, ready.components, ready.x_height or 20.0)
         with timer.stage("segment"):
-            pages.append(segment(ready.grey, layout.components, layout.lines))
+            pages.append(segment(ready.grey, layout.components, layout.lines, cut=False))
         prepared.append(ready)
         layouts.append(layout)
     with timer.stage("classify"):
@@ -387,9 +394,9 @@ def _rescale(draft: _Draft, models: Models, timer: StageTimer) -> _Draft:
     if np.array_equal(heights, layout.lines.x_height):
         return draft
     lines = replace(layout.lines, x_height=heights)
+    changed = heights != layout.lines.x_height
     with timer.stage("segment"):
-        page = segment(grey, layout.components, lines)
+        page = resegment(grey, layout.components, lines, draft.page, changed, cut=False)
     with timer.stage("classify"):
-        changed = heights != layout.lines.x_height
         scored = score_changed(page, draft.page, draft.scored, changed, models.classifier)
     return _Draft(draft.prepared, replace(layout, lines=lines), page, scored)

@@ -104,7 +104,7 @@ def better_x_heights(
     def read(chosen: NDArray[np.bool_], part: Lines, scale: float) -> NDArray[np.float64]:
         """Return how well lines, or parts of them, read at a scale."""
         with stage("segment"):
-            tried = segment(grey, layout.components, _take(part, chosen, scale))
+            tried = segment(grey, layout.components, _take(part, chosen, scale), cut=False)
         with stage("classify"):
             result = score_whole([tried], classifier)[0]
         found = np.zeros(len(lines))

@@ -106,7 +106,7 @@ def likely_turn(
             x_height = typical_height(components) or 20.0
             layout = analyse(ink, np.zeros((0, 4)), components, x_height)
         with stage("segment"):
-            pages.append(segment(grey, layout.components, layout.lines))
+            pages.append(segment(grey, layout.components, layout.lines, cut=False))
     with stage("classify"):
         scored = score_whole(pages, classifier)
     found = [page_quality(scores) if len(scores.edges) >= MANY else 0.0 for scores in scored]

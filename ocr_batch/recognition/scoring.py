@@ -11,11 +11,12 @@ from numpy.typing import NDArray
 from ocr_batch.recognition.charset import CLASSES, N_CHARACTERS
 from ocr_batch.recognition.classifier import Classifier
 from ocr_batch.segmentation.lattice import Edges, join_edges, part_edges, whole_edges
-from ocr_batch.segmentation.page import Segmented
+from ocr_batch.segmentation.page import Segmented, cut_atoms
 
 __all__ = [
     "Scored",
     "atom_quality",
+    "cut_unsure",
     "line_quality",
     "page_quality",
     "score_changed",
@@ -149,6 +150,37 @@ def score_changed(
     return Scored(edges, scores)
 
 
+def _unsure(page: Segmented, whole: Scored) -> NDArray[np.bool_]:
+    """Tell which atoms are not surely one character, (A,) bool."""
+    text = np.exp(whole.log_probabilities[:, :N_CHARACTERS]).sum(axis=1)
+    return np.asarray((text < _SURE) | (page.cell_odds(whole.edges) < _OUT_OF_CELL), np.bool_)
+
+
+def cut_unsure(
+    pages: Sequence[Segmented], scored: Sequence[Scored]
+) -> tuple[list[Segmented], list[Scored]]:
+    """Cut the atoms that are not surely one character into pieces.
+
+    Parameters
+    ----------
+    pages : sequence of Segmented
+        Of uncut atoms.
+    scored : sequence of Scored
+        From `score_whole`.
+
+    Returns
+    -------
+    pages : list of Segmented
+    scored : list of Scored
+        The same scores of the same atoms, whose pieces have other numbers now.
+    """
+    cut = [cut_atoms(page, _unsure(page, whole)) for page, whole in zip(pages, scored, strict=True)]
+    return cut, [
+        Scored(whole_edges(page.pieces), whole.log_probabilities)
+        for page, whole in zip(cut, scored, strict=True)
+    ]
+
+
 def score_parts(
     pages: Sequence[Segmented], scored: Sequence[Scored], classifier: Classifier
 ) -> list[Scored]:
@@ -157,7 +189,7 @@ def score_parts(
     Parameters
     ----------
     pages : sequence of Segmented
-        Pages cut into pieces.
+        Pages cut into pieces, at least their unsure atoms.
     scored : sequence of Scored
         From `score_whole`.
     classifier : Classifier
@@ -169,12 +201,8 @@ def score_parts(
     """
     extra = []
     for page, whole in zip(pages, scored, strict=True):
-        text = whole.log_probabilities[:, :N_CHARACTERS]
-        unsure = np.exp(text).sum(axis=1) < _SURE
-        unsure |= page.cell_odds(whole.edges) < _OUT_OF_CELL
-        mark = (
-            _MARKS[whole.log_probabilities.argmax(axis=1)] if len(text) else np.zeros(0, np.bool_)
-        )
+        unsure = _unsure(page, whole)
+        mark = _MARKS[whole.log_probabilities.argmax(axis=1)]
         extra.append(part_edges(page.pieces, unsure) + join_edges(page.pieces, unsure | mark))
     scores = _classify(pages, extra, classifier)
     return [

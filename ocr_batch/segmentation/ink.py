@@ -7,6 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from ocr_batch.imaging.runs import run_pixels
+from ocr_batch.layout.components import Runs
 from ocr_batch.segmentation.page import Segmented
 
 __all__ = ["InkParts", "edge_hulls", "find_ink"]
@@ -54,16 +56,8 @@ def find_ink(page: Segmented, to_stored: NDArray[np.float64]) -> InkParts:
     -------
     InkParts
     """
-    atom_of, labels = page.atoms.atom_of, page.components.labels
-    # Of booleans NumPy finds those that are not zero several times quicker.
-    place = np.flatnonzero(labels != 0)
-    component = labels.ravel()[place].astype(np.int64) - 1
-    dark = 255 - page.grey.ravel()[place]
-    darkest = np.zeros(len(page.components), np.uint8)
-    np.maximum.at(darkest, component, dark)
-    inked = (atom_of >= 0)[component] & (dark >= (_LEAST_DARK * darkest)[component])
-    place, component = place[inked], component[inked]
-    row, column = np.divmod(place, labels.shape[1])
+    atom_of = page.atoms.atom_of
+    runs = _dark_runs(page)
     # A component has a part for each piece of its atom; where that is one, nothing was cut.
     first = np.flatnonzero(page.pieces.first_of_atom)
     pieces = np.append(np.diff(np.r_[first, len(page.pieces)]), 0)
@@ -71,22 +65,58 @@ def find_ink(page: Segmented, to_stored: NDArray[np.float64]) -> InkParts:
     before = np.cumsum(number) - number
     piece_of = np.repeat(np.append(first, 0)[atom_of] - before, number)
     piece_of += np.arange(len(piece_of))
-    part = before[component]
-    cut = np.flatnonzero((number > 1)[component])
-    piece = _pieces_at(page, component[cut], column[cut], row[cut])
-    part[cut] += piece - first[atom_of[component[cut]]]
-    part, row, column = (np.delete(side, cut[piece < 0]) for side in (part, row, column))
-    hull = np.empty((len(piece_of), 4))
-    hull[:, :2], hull[:, 2:] = np.inf, -np.inf
+    whole = (number == 1)[runs.component]
+    kept, cut = runs.take(whole), runs.take(~whole)
+    # Of what was cut each pixel is looked up, as a run of its own.
+    width = page.grey.shape[1]
+    across = run_pixels(cut.row * 0, cut.start, cut.stop, width)
+    length = cut.stop - cut.start
+    component = np.repeat(cut.component, length).astype(np.int64)
+    down = np.repeat(cut.row, length)
+    piece = _pieces_at(page, component, across, down)
+    near = piece >= 0
+    across, down = across[near], down[near]
+    own = before[component] + piece - first[atom_of[component]]
+    part = np.concatenate([before[kept.component], own[near]])
+    row, start = np.concatenate([kept.row, down]), np.concatenate([kept.start, across])
+    stop = np.concatenate([kept.stop, across + 1])
+    hull = np.empty((4, len(piece_of)))
+    hull[:2], hull[2:] = np.inf, -np.inf
     half = 0.5 * float(np.sqrt(abs(np.linalg.det(to_stored[:, :2]))))
     for side, (over_x, over_y, shift) in enumerate(to_stored):
-        where = over_x * column + over_y * row + (shift + 0.5)
-        np.minimum.at(hull[:, side], part, where - half)
-        np.maximum.at(hull[:, side + 2], part, where + half)
-    area = np.bincount(part, minlength=len(piece_of))
-    kept = np.flatnonzero(area)
-    kept = kept[np.argsort(piece_of[kept], kind="stable")]
-    return InkParts(piece_of[kept], hull[kept], area[kept])
+        left = over_x * start + over_y * row + (shift + 0.5)
+        right = left + over_x * (stop - 1 - start)
+        np.minimum.at(hull[side], part, np.minimum(left, right) - half)
+        np.maximum.at(hull[side + 2], part, np.maximum(left, right) + half)
+    area = np.bincount(part, stop - start, len(piece_of)).astype(np.int64)
+    inked = np.flatnonzero(area)
+    inked = inked[np.argsort(piece_of[inked], kind="stable")]
+    return InkParts(piece_of[inked], hull.T[inked], area[inked])
+
+
+def _dark_runs(page: Segmented) -> Runs:
+    """Return the runs of a page's ink without its pale rim."""
+    runs = page.components.runs
+    runs = runs.take(page.atoms.atom_of[runs.component] >= 0)
+    if not len(runs.row):
+        return runs
+    width = page.grey.shape[1]
+    length = runs.stop - runs.start
+    place = run_pixels(runs.row, runs.start, runs.stop, width)
+    dark = 255 - page.grey.ravel()[place]
+    darkest = np.zeros(len(page.components), np.uint8)
+    in_run = np.maximum.reduceat(dark, np.cumsum(length) - length)
+    np.maximum.at(darkest, runs.component, in_run)
+    least = np.ceil(_LEAST_DARK * darkest).astype(np.uint8)[runs.component]
+    kept = np.flatnonzero(dark >= np.repeat(least, length))
+    if len(kept) == len(dark):
+        return runs
+    run, place = np.repeat(np.arange(len(length)), length)[kept], place[kept]
+    first = np.flatnonzero(np.r_[True, (np.diff(place) != 1) | (np.diff(run) != 0)])
+    size = np.diff(np.r_[first, len(place)])
+    row = runs.row[run[first]]
+    start = place[first] - row * width
+    return Runs(runs.component[run[first]], row, start, start + size)
 
 
 def edge_hulls(
