@@ -57,7 +57,7 @@ class DecoderOptions:
     pitch: float = 0.5
     skip: float = 2.0
     margin: float = 4.5
-    beam: float = 12.0
+    beam: float = 6.0
     width: int = 10
 
 
@@ -302,14 +302,15 @@ def _expand(
         score[len(close) :] += with_space[piece[apart]]
         score[len(close) :] += (options.language * cost + options.character)[who[apart]]
         state[len(close) :] = after[who[apart]]
+    active = np.flatnonzero(reads[pick])
     for place_in_class in range(SPELLING.shape[1]):
-        active = np.flatnonzero((text >= 0) & (_LENGTH[np.maximum(text, 0)] > place_in_class))
-        if not len(active):
-            break
-        symbol = SPELLING[text[active], place_in_class]
-        cost, following = language.step(state[active], symbol)
+        cost, following = language.step(state[active], SPELLING[text[active], place_in_class])
         state[active] = following
         score[active] += options.language * cost + options.character
+        # Only ligatures go on.
+        active = active[_LENGTH[text[active]] > place_in_class + 1]
+        if not len(active):
+            break
     line = front.line[owner]
     step = candidates.stop[which[pick]] - piece[pick]
     # What is already out of the beam beside its like need not wait.
