@@ -62,17 +62,7 @@ class LanguageModel:
     costs: NDArray[np.uint8]
 
     @cached_property
-    def log_probabilities(self) -> NDArray[np.float32]:
-        """Natural logarithms of p(symbol | state), shape (S, V)."""
-        return np.asarray(self.costs[:, FOLD_OF] * np.float32(-STEP) - _LOG_SHARE, np.float32)
-
-    @cached_property
-    def following(self) -> NDArray[np.int32]:
-        """State after each symbol in each state, shape (S, V)."""
-        return np.ascontiguousarray(self._following_folded[:, FOLD_OF])
-
-    @cached_property
-    def _following_folded(self) -> NDArray[np.int32]:
+    def _following_folded(self) -> NDArray[np.uint16] | NDArray[np.int32]:
         """State after each folded symbol in each state, shape (S, F)."""
         return _transitions(self.contexts)
 
@@ -100,7 +90,7 @@ class LanguageModel:
         # The folded tables are a part of the others' size, and one index is quicker than two.
         index = states.astype(np.int64) * len(FOLDED) + FOLD_OF[symbols]
         cost = self.costs.ravel()[index] * np.float32(-STEP) - _LOG_SHARE[symbols]
-        return cost, self._following_folded.ravel()[index]
+        return cost, self._following_folded.ravel()[index].astype(np.int32)
 
     def save(self, path: Path) -> None:
         """Write the model to a compressed .npz file."""
@@ -139,7 +129,7 @@ def pack_contexts(contexts: NDArray[np.uint8]) -> NDArray[np.int64]:
     return code
 
 
-def _transitions(contexts: NDArray[np.uint8]) -> NDArray[np.int32]:
+def _transitions(contexts: NDArray[np.uint8]) -> NDArray[np.uint16] | NDArray[np.int32]:
     """Build the transition table.
 
     After context h and symbol c comes the longest known suffix of hc. That is hc itself where it
@@ -149,16 +139,19 @@ def _transitions(contexts: NDArray[np.uint8]) -> NDArray[np.int32]:
     length = (contexts != _NONE).sum(axis=1)
     code = pack_contexts(contexts)
     order = np.argsort(code)
+    ordered = code[order]
 
     def find(wanted: NDArray[np.uint8]) -> NDArray[np.int64]:
-        return np.asarray(order[np.searchsorted(code[order], pack_contexts(wanted))], np.int64)
+        return np.asarray(order[np.searchsorted(ordered, pack_contexts(wanted))], np.int64)
 
     def without_last(chosen: NDArray[np.uint8]) -> NDArray[np.uint8]:
         shifted = np.full_like(chosen, _NONE)
         shifted[:, 1:] = chosen[:, :-1]
         return shifted
 
-    table = np.zeros((count, len(FOLDED)), np.int32)
+    # Read at random for every hypothesis: what is half the size stays in the cache.
+    small = count <= np.iinfo(np.uint16).max
+    table = np.zeros((count, len(FOLDED)), np.uint16 if small else np.int32)
     for depth in range(DEPTH + 1):
         own = np.flatnonzero(length == depth)
         if depth:

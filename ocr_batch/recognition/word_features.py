@@ -137,8 +137,8 @@ def _language(
     padded = np.pad(stream, (_BEFORE, _AFTER))
     state = np.zeros(len(stream), np.int32)
     for step in range(_BEFORE):
-        state = language.following[state, padded[step : step + len(stream)]]
-    cost = language.log_probabilities[state, stream]
+        _, state = language.step(state, padded[step : step + len(stream)])
+    cost, _ = language.step(state, stream)
     ends = np.r_[place[1:] - first[1:], len(stream)]
     total = np.add.reduceat(cost, place)
     # reduceat runs on to the next character: the space before that is not this one's.
@@ -154,10 +154,9 @@ def _language(
     for step in range(_AFTER + 1):
         if step:
             symbol = rival = padded[at + _BEFORE + step]
-        mine = mine + language.log_probabilities[my_state, symbol]
-        theirs = theirs + language.log_probabilities[their_state, rival]
-        my_state = language.following[my_state, symbol]
-        their_state = language.following[their_state, rival]
+        my_cost, my_state = language.step(my_state, symbol)
+        their_cost, their_state = language.step(their_state, rival)
+        mine, theirs = mine + my_cost, theirs + their_cost
     far = np.minimum(far, _MOST_ODDS)
     far[asked] = np.clip(far[asked] + _LANGUAGE * (mine - theirs), -_MOST_ODDS, _MOST_ODDS)
     return np.clip(total, -2 * _LEAST, 0), far
