@@ -10,6 +10,7 @@ import shutil
 
 from cli_tools import rows, run, save, text_image, tree
 
+import ocr_batch
 from ocr_batch.batch.pipeline import load_models, read_sheets
 from ocr_batch.imaging.load import load_sheets
 from ocr_batch.output.writers import WRITERS, Style
@@ -101,6 +102,13 @@ def test_keras_reads_the_same_text_as_litert(scans, by_keras, tmp_path):
     expected = read(scans, tmp_path / "float", "--backend", "litert-float", "--detail", "char")
     texts = {name: content for name, content in by_keras[0].items() if name.endswith(".txt")}
     assert texts == {name: expected[name] for name in texts} and len(texts) == 6
+
+
+def test_the_library_reads_the_same_with_keras(scans, by_keras):
+    results = list(ocr_batch.Reader(backend="keras").read(scans, jobs=2))
+    assert [result.page.text for result in results[:4]] == [
+        by_keras[0][f"{number}.txt"].decode().rstrip("\n") for number in range(4)
+    ]
 
 
 def test_a_profile_tells_how_busy_the_device_was(by_keras):

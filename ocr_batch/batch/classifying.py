@@ -133,7 +133,13 @@ class ClassifyingProcess:
             with theirs, self._lock:
                 if self._over:
                     return None
-                self._child = self._start(theirs, chatter)
+                try:
+                    self._child = self._start(theirs, chatter)
+                except OSError as error:
+                    return OcrBatchError(
+                        f"The process that classifies characters can not be started ({error}). "
+                        "Free some memory, or choose another --backend."
+                    )
             try:
                 ours.send(self._order)
                 while True:

@@ -40,5 +40,6 @@ def settings_of(job: RenderJob) -> Settings:
         "style": asdict(job.style),
     }
     if backend == "keras":
-        values["keras"] = os.environ.get("KERAS_BACKEND", "")
+        # The last digits of its scores may depend on how many crops it gets at a time.
+        values["keras"] = [os.environ.get("KERAS_BACKEND", ""), job.pages.batch]
     return Settings.of(values, {"name": folder.name})

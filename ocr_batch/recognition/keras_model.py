@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import zipfile
 from collections.abc import Mapping
@@ -134,6 +133,8 @@ def foreign_code(config: Any) -> str | None:
 def load_keras(path: Path) -> keras.Model:
     """Load a Keras model; it is looked through before Keras opens it.
 
+    Keras is told to take a GPU's memory as it needs it, unless the GPU is in use already.
+
     Raises
     ------
     BundleError
@@ -153,6 +154,7 @@ def load_keras(path: Path) -> keras.Model:
             " use a model of plain Keras layers"
         )
     try:
+        share_gpu()
         import keras
     except ImportError as error:
         raise UsageError(
@@ -295,8 +297,6 @@ class KerasClassifier:
 
     def __init__(self, path: Path, card: Card, batch: int | None = None) -> None:
         self.backend, self.card = "keras", card
-        with contextlib.suppress(ImportError):  # load_keras says what is missing
-            share_gpu()
         model = load_keras(path)
         import keras
 
