@@ -41,5 +41,5 @@ def settings_of(job: RenderJob) -> Settings:
     }
     if backend == "keras":
         # The last digits of its scores may depend on how many crops it gets at a time.
-        values["keras"] = [os.environ.get("KERAS_BACKEND", ""), job.pages.batch]
+        values["keras"] = f"{os.environ.get('KERAS_BACKEND', '')} {job.pages.batch or ''}"
     return Settings.of(values, {"name": folder.name})
