@@ -27,8 +27,6 @@ _WIDEST = FRAME - 4.0
 _GAP_LIMITS = (-0.5, 1.5)
 # Frames made at once: what fits a core's cache.
 _AT_ONCE = 64
-_PAIR = np.dtype("<u2")
-_BOTH, _SECOND = np.array(0x0101, _PAIR), np.array(0xFF00, _PAIR)
 
 
 def spread_labels(label: Owners, rounds: int = 2) -> Owners:
@@ -88,38 +86,46 @@ def make_crops(
     width = strips.grey.shape[1]
     first = np.floor(centre + 0.5 - FRAME / 2).astype(np.int64)
     plain = (squeeze == 1) & (first >= 0) & (first + FRAME <= width)
-    index = np.flatnonzero(plain)
-    if len(index):
-        # A frame that is not squeezed is a window of the strip.
+    if plain.any():
+        # A frame that is not squeezed is a window of the strip; the others are made again below.
+        first = np.clip(first, 0, width - FRAME)
         grey = sliding_window_view(strips.grey, (FRAME, FRAME))[0]
         piece = sliding_window_view(label, (FRAME, FRAME))[0]
-        for part in np.array_split(index, -(-len(index) // _AT_ONCE)):
-            images[part] = _frames(grey[first[part]], piece[first[part]], edges.take(part))
-    index = np.flatnonzero(~plain)
+        for start in range(0, len(edges), _AT_ONCE):
+            part = slice(start, start + _AT_ONCE)
+            _frames(grey[first[part]], piece[first[part]], edges.take(part), images[part])
     offset = np.arange(FRAME) + 0.5 - FRAME / 2
-    for part in np.array_split(index, -(-len(index) // _AT_ONCE)) if len(index) else ():
-        columns = np.floor(centre[part, None] + offset * squeeze[part, None]).astype(np.int64)
+    others = np.flatnonzero(~plain)
+    for start in range(0, len(others), _AT_ONCE):
+        few = others[start : start + _AT_ONCE]
+        columns = np.floor(centre[few, None] + offset * squeeze[few, None]).astype(np.int64)
         columns = np.clip(columns, 0, width - 1)
         grey = np.ascontiguousarray(strips.grey[:, columns].swapaxes(0, 1))
         piece = np.ascontiguousarray(label[:, columns].swapaxes(0, 1))
-        images[part] = _frames(grey, piece, edges.take(part))
+        images[few] = _frames(grey, piece, edges.take(few))
     return images, _geometry(pieces, edges, squeeze)
 
 
-def _frames(grey: NDArray[np.uint8], piece: Owners, edges: Edges) -> NDArray[np.uint8]:
-    """Return the two channels of frames: (E, 56, 56) of ink and of owners, (E, 56, 56, 2)."""
+def _frames(
+    grey: NDArray[np.uint8],
+    piece: NDArray[Any],
+    edges: Edges,
+    images: NDArray[np.uint8] | None = None,
+) -> NDArray[np.uint8]:
+    """Return (or write) both channels of frames: (E, 56, 56) of ink and of owners."""
+    if images is None:
+        images = np.empty((*grey.shape, 2), np.uint8)
     # Neighbouring lines' padding is white, so a frame never shows another line. Unsigned, what is
     # less than the first piece is large.
-    unsigned = piece.view(np.uint32 if piece.itemsize == 4 else np.uint16)
-    first = (edges.start + 1).astype(unsigned.dtype)[:, None, None]
+    unsigned: NDArray[Any] = piece.view(np.uint32 if piece.itemsize == 4 else np.uint16)
+    unsigned -= (edges.start + 1).astype(unsigned.dtype)[:, None, None]
     more = (edges.stop - edges.start - 1).astype(unsigned.dtype)[:, None, None]
-    own = unsigned - first <= more
-    # Both channels of a pixel as one number, the first in the low byte.
-    both = grey * _BOTH
-    mask = np.negative(own.view(np.uint8), dtype=_PAIR)
-    mask |= _SECOND
-    both &= mask
-    return both.view(np.uint8).reshape(*grey.shape, 2)
+    own = (unsigned <= more).view(np.uint8)
+    own *= grey
+    rows = len(grey) * FRAME
+    pair = [own.reshape(rows, FRAME), grey.reshape(rows, FRAME)]
+    cv2.merge(pair, images.reshape(rows, FRAME, 2))
+    return images
 
 
 def _geometry(pieces: Pieces, edges: Edges, squeeze: NDArray[np.float64]) -> NDArray[np.float32]:

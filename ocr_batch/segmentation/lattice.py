@@ -86,7 +86,7 @@ class Edges:
             np.concatenate([self.box, other.box]),
         )
 
-    def take(self, chosen: NDArray[np.bool_] | NDArray[np.int64]) -> Edges:
+    def take(self, chosen: NDArray[np.bool_] | NDArray[np.int64] | slice) -> Edges:
         """Return the chosen edges."""
         return Edges(self.start[chosen], self.stop[chosen], self.atoms[chosen], self.box[chosen])
 
