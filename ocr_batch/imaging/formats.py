@@ -236,6 +236,9 @@ def grey_of(image: Image.Image) -> NDArray[np.uint8]:
     ndarray of uint8, shape (H, W)
         Luma (Rec. 601) of colours; deep grey scaled from its range to 0..255.
     """
+    if image.mode == "1" and "transparency" not in image.info:
+        # Pillow gives these out as bytes of 0 and 255, called booleans.
+        return np.asarray(image).view(np.uint8)
     if image.mode in ("I", "F") or image.mode.startswith("I;16"):
         return _shallow(image)
     if image.mode == "LAB":
