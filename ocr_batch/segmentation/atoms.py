@@ -73,21 +73,14 @@ def find_atoms(components: Components, lines: Lines) -> Atoms:
         axis=1,
     ).astype(np.float64)
     unit = lines.x_height[line]
-    first, second = [], []
-    for ahead in range(1, min(_LOOK_AHEAD, len(member) - 1) + 1):
-        i = np.arange(len(member) - ahead)
-        stacked = _stacked(box[i], box[i + ahead], unit[i]) & (line[i] == line[i + ahead])
-        maybe = np.flatnonzero(~stacked & (line[i] == line[i + ahead]))
-        for mark, body in ((maybe, maybe + ahead), (maybe + ahead, maybe)):
-            small = _dot_like(box, mark, body, unit, lines, line)
-            dots = _over_ink(components, box[mark[small]], member[body[small]], unit[mark[small]])
-            stacked[maybe[small[dots]]] = True
-        first.append(i[stacked])
-        second.append(i[stacked] + ahead)
-    if first:
-        a, b = np.concatenate(first), np.concatenate(second)
-    else:
-        a = b = np.zeros(0, np.int64)
+    i, j = _beside(box, line, unit)
+    stacked = _stacked(box[i], box[j], unit[i])
+    maybe = np.flatnonzero(~stacked)
+    for mark, body in ((i[maybe], j[maybe]), (j[maybe], i[maybe])):
+        small = _dot_like(box, mark, body, unit, lines, line)
+        dots = _over_ink(components, box[mark[small]], member[body[small]], unit[mark[small]])
+        stacked[maybe[small[dots]]] = True
+    a, b = i[stacked], j[stacked]
     group = connected_groups(len(member), a, b)
     count = int(group.max()) + 1 if len(member) else 0
     hull = np.empty((count, 4))
@@ -103,6 +96,19 @@ def find_atoms(components: Components, lines: Lines) -> Atoms:
     atom_of = np.full(len(components), -1, np.int32)
     atom_of[member] = place[group]
     return Atoms(atom_of, line_of[rank], hull[rank])
+
+
+def _beside(
+    box: NDArray[np.float64], line: NDArray[np.int64], unit: NDArray[np.float64]
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return pairs of boxes of a line, the second begins before the first's end or just after."""
+    end = box[:, 2] + _SLACK * unit
+    first, second = [np.zeros(0, np.int64)], [np.zeros(0, np.int64)]
+    for ahead in range(1, min(_LOOK_AHEAD, len(box) - 1) + 1):
+        near = (line[ahead:] == line[:-ahead]) & (box[ahead:, 0] <= end[:-ahead])
+        first.append(np.flatnonzero(near))
+        second.append(first[-1] + ahead)
+    return np.concatenate(first), np.concatenate(second)
 
 
 def _stacked(
