@@ -12,6 +12,7 @@ hidden journal. Prints a line for each kill; exits with 1 on any difference.
 from __future__ import annotations
 
 import argparse
+import math
 import os
 import random
 import signal
@@ -76,13 +77,18 @@ def kill_after(line: Sequence[str], seconds: float, log: Path) -> bool:
     return True
 
 
-def finish(line: Sequence[str], log: Path) -> float:
-    """Run to the end; return the seconds."""
+def finish(line: Sequence[str], out: Path, log: Path) -> tuple[float, float]:
+    """Run to the end; return the seconds to the first file and to the end."""
     begin = time.perf_counter()
-    code = start(line, log).wait()
-    if code not in FINISHED:
-        sys.exit(f"a run left with exit code {code}:\n{log.read_text()}")
-    return time.perf_counter() - begin
+    process = start([*line, "-o", str(out)], log)
+    first = 0.0
+    while process.poll() is None:
+        if not first and any(out.rglob("*.txt")):
+            first = time.perf_counter() - begin
+        time.sleep(0.02)
+    if process.returncode not in FINISHED:
+        sys.exit(f"a run left with exit code {process.returncode}:\n{log.read_text()}")
+    return first, time.perf_counter() - begin
 
 
 def differences(one: dict[str, bytes], other: dict[str, bytes]) -> list[str]:
@@ -118,12 +124,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     log = args.work / "log.txt"
     # Files one by one: all of the same folder, in one order, however they were found.
     line = [*own_command(args.command), "read", *map(str, pages), *args.options.split()]
-    seconds = finish([*line, "-o", str(args.work / "whole")], log)
+    first, seconds = finish(line, args.work / "whole", log)
     whole = tree(args.work / "whole")
-    startup = finish([*line, "-o", str(args.work / "whole")], log)
     print(f"{len(pages)} files, {len(whole)} outputs; undisturbed {seconds:.1f} s", flush=True)
-    # On average the kills leave time for the pages once, and as much again is lost by starting.
-    longest = startup + 2 * seconds / max(1, args.kills)
+    # Moments are uniform from 0 on, and such that the kills leave time for the pages about once:
+    # on average a run reads for a share of the whole before it is killed.
+    share = (seconds - first) / max(1, args.kills)
+    longest = first + share + math.sqrt(share * (share + 2 * first))
     moments = random.Random(args.seed)
     bad = False
     kills = folders = 0
@@ -138,7 +145,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             done = len(tree(out)) if out.exists() else 0
             event = f"ended before {moment:.2f} s" if ended else f"kill {kills} at {moment:.2f} s"
             print(f"{event}: {done} of {len(whole)} files are there", flush=True)
-        finish([*line, "-o", str(out)], log)
+        finish(line, out, log)
         wrong = differences(whole, tree(out))
         bad |= bool(wrong)
         print(f"{out.name}: " + (f"DIFFERS: {', '.join(wrong[:10])}" if wrong else "the same"))

@@ -224,13 +224,14 @@ class Supervisor(Generic[T]):
             if self._queue:
                 process.give(heapq.heappop(self._queue)[-1])
             elif self._files:
-                process.give(self._group())
+                # The first page of a process comes soon.
+                process.give(self._group(1 if not process.pages_done else GROUP_FILES))
 
-    def _group(self) -> Unit:
+    def _group(self, most: int) -> Unit:
         """Take the next files: a group, smaller towards the end so that all end together."""
         share = len(self._files) // (2 * self._jobs)
         check = self._files[0].known is not None
-        largest = _CHECK_FILES if check else GROUP_FILES
+        largest = _CHECK_FILES if check else most
         size = 1 if 0 < self._limit < _SHORT_LIMIT else max(1, min(largest, share))
         group = [self._files.popleft()]
         while len(group) < size and (self._files[0].known is not None) == check:
