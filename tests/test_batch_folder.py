@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
-import resource
 import shutil
 import signal
 import sqlite3
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -236,16 +237,21 @@ from pathlib import Path
 from folder_tools import Place
 place = Place.__new__(Place)
 place.scans, place.out, place.log = (Path({root!r}) / name for name in ("scans", "out", "log"))
+def forbid(step):
+    if step.row is not None and {forbid}:
+        place.out.chmod(0o555)
 try:
-    place.run()
+    place.run(watch=forbid)
 except Exception as error:
     print(type(error).__name__, error)
     sys.exit(getattr(error, "exit_code", 99))
 """
 
 
-def run_in_a_process(root: Path, prepare=None) -> subprocess.CompletedProcess[str]:
-    code = RUN.format(path=[str(Path(__file__).parent), str(PACKAGE)], root=str(root))
+def run_in_a_process(root: Path, prepare=None, forbid: int = 0) -> subprocess.CompletedProcess[str]:
+    """Run; with `forbid` the folder may not be written any more after the first page."""
+    path = [str(Path(__file__).parent), str(PACKAGE)]
+    code = RUN.format(path=path, root=str(root), forbid=forbid)
     return subprocess.run(
         [sys.executable, "-c", code],
         capture_output=True,
@@ -256,6 +262,15 @@ def run_in_a_process(root: Path, prepare=None) -> subprocess.CompletedProcess[st
     )
 
 
+def _limit_files(size: int) -> None:
+    """Let no file become larger, as on a disk that is full."""
+    import resource
+
+    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, size))
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="limits")
 def test_a_disk_that_is_full_ends_the_run_with_nothing_half_written(
     place: Place, tmp_path: Path
 ) -> None:
@@ -263,11 +278,7 @@ def test_a_disk_that_is_full_ends_the_run_with_nothing_half_written(
     # Larger than the journal becomes, smaller than the last page.
     limit = 300_000
 
-    def prepare() -> None:
-        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-        resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
-
-    done = run_in_a_process(tmp_path, prepare)
+    done = run_in_a_process(tmp_path, partial(_limit_files, limit))
     assert done.returncode == 4, done
     assert "Free some space" in done.stdout
     assert all(len(text) < 10 for text in texts(place).values())
@@ -277,31 +288,41 @@ def test_a_disk_that_is_full_ends_the_run_with_nothing_half_written(
     assert len(texts(place)["z.txt"]) == 500_000
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="limits")
 def test_a_journal_that_can_not_grow_ends_the_run(place: Place, tmp_path: Path) -> None:
     place.run("a")
 
-    def prepare() -> None:
-        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-        resource.setrlimit(resource.RLIMIT_FSIZE, (2000, 2000))
-
-    done = run_in_a_process(tmp_path, prepare)
+    done = run_in_a_process(tmp_path, partial(_limit_files, 2000))
     assert done.returncode == 4, done
     assert JOURNAL_NAME in done.stdout
     assert place.run().earlier >= 1
 
 
-def test_an_output_folder_without_permission(place: Place, tmp_path: Path) -> None:
+def _obey_permissions() -> None:
+    """Let root be refused what others are: take CAP_DAC_OVERRIDE from the program that follows."""
     if os.geteuid() == 0:
-        pytest.skip("nothing is forbidden to root")
+        drop_from_bounding_set, override = 24, 1
+        ctypes.CDLL(None).prctl(drop_from_bounding_set, override, 0, 0, 0)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="permissions of root")
+@pytest.mark.parametrize("pages", [0, 1])
+def test_a_folder_that_must_not_be_written_any_more_ends_the_run(
+    pages: int, place: Place, tmp_path: Path
+) -> None:
     place.run("a")
     before = tree(place.out)
-    place.out.chmod(0o555)
+    if not pages:
+        place.out.chmod(0o555)
     try:
-        with pytest.raises(OutputError, match="permissions"):
-            place.run()
+        done = run_in_a_process(tmp_path, _obey_permissions, forbid=pages)
     finally:
         place.out.chmod(0o755)
-    assert tree(place.out) == before
+    assert done.returncode == 4, done
+    assert "permissions" in done.stdout
+    assert not list(place.out.glob("*.tmp"))
+    assert {name: data for name, data in tree(place.out).items() if name in before} == before
+    assert place.run().read == 7
 
 
 def test_a_file_in_the_way_of_a_page_ends_the_run_and_can_be_taken_away(place: Place) -> None:

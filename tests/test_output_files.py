@@ -6,7 +6,13 @@ from pathlib import Path
 import pytest
 
 from ocr_batch.errors import OutputError
-from ocr_batch.output.files import make_folder, open_atomic, write_atomic
+from ocr_batch.output.files import (
+    make_folder,
+    open_atomic,
+    remove_drafts,
+    remove_file,
+    write_atomic,
+)
 
 
 def names(folder: Path) -> list[str]:
@@ -97,3 +103,26 @@ def test_a_file_broken_off_leaves_the_older_one(tmp_path: Path) -> None:
         raise KeyboardInterrupt
     assert path.read_text() == "older"
     assert [entry.name for entry in tmp_path.iterdir()] == ["rows.csv"]
+
+
+def test_drafts_and_only_those_are_removed_at_any_depth(tmp_path: Path) -> None:
+    drafts = []
+    with pytest.raises(KeyboardInterrupt), open_atomic(tmp_path / "a" / "b.txt") as write:
+        write("half")
+        drafts = [path.name for path in (tmp_path / "a").iterdir()]
+        raise KeyboardInterrupt
+    kept = {"b.txt", ".ocr-batch.sqlite", ".ocr-batch-notes", "mine.tmp"}
+    for name in {*kept, *drafts}:
+        (tmp_path / "a" / name).write_text("x")
+    remove_drafts(tmp_path)
+    assert len(drafts) == 1
+    assert set(names(tmp_path / "a")) == kept
+
+
+def test_a_file_is_removed_if_it_is_there(tmp_path: Path) -> None:
+    (tmp_path / "a").write_text("x")
+    remove_file(tmp_path / "a")
+    remove_file(tmp_path / "a")
+    assert names(tmp_path) == []
+    with pytest.raises(OutputError, match="Can not remove"):
+        remove_file(tmp_path)

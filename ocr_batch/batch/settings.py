@@ -40,6 +40,6 @@ def settings_of(job: RenderJob) -> Settings:
         "style": asdict(job.style),
     }
     if backend == "keras":
-        # The last digits of its scores may depend on how many crops it gets at a time.
-        values["keras"] = f"{os.environ.get('KERAS_BACKEND', '')} {job.pages.batch or ''}"
+        # Its scores differ in their last digits with what it runs on and with the batch.
+        values["keras"] = [os.environ.get("KERAS_BACKEND", ""), job.pages.batch]
     return Settings.of(values, {"name": folder.name})
