@@ -31,7 +31,7 @@ def settings_of(job: RenderJob) -> Settings:
     """
     folder = find_bundle(job.pages.model)
     backend = choose_backend(folder, job.pages.backend)
-    values = {
+    values: dict[str, object] = {
         "ocr-batch": __version__,
         "model": checksum(folder / CARD),
         "backend": backend,
