@@ -24,6 +24,7 @@ from pathlib import Path
 
 from common import format_table, own_command, own_environment
 from PIL import Image, ImageDraw, ImageFont
+from processes import family, kilobytes
 
 # 297 x 420 mm at 400 dpi.
 _DPI = 400
@@ -35,7 +36,6 @@ _TEXT = (
     "the quick brown fox jumps over a lazy dog while seven wizards mix strange liquids in old "
     "jars and count 1234567890 boxes of paper by lamp light before dawn breaks again"
 )
-_PROC = Path("/proc")
 
 
 def dense_text() -> Image.Image:
@@ -73,34 +73,6 @@ def save(page: Image.Image, kind: str, folder: Path) -> Path:
     else:
         page.convert("RGB" if kind == "rgb" else "L").save(path, dpi=dpi, compress_level=1)
     return path
-
-
-def family(root: int) -> list[int]:
-    """Return a process and all below it."""
-    children: dict[int, list[int]] = {}
-    for entry in _PROC.iterdir():
-        if not entry.name.isdecimal():
-            continue
-        try:
-            # The name stands in brackets and may have anything in it; the parent is second after.
-            parent = int((entry / "stat").read_text().rpartition(")")[2].split()[1])
-        except (OSError, IndexError):
-            continue
-        children.setdefault(parent, []).append(int(entry.name))
-    found = [root]
-    for pid in found:
-        found += children.get(pid, [])
-    return found
-
-
-def kilobytes(pid: int) -> tuple[int, int]:
-    """Return the PSS and the RSS of a process, zeros when it is gone."""
-    try:
-        lines = (_PROC / str(pid) / "smaps_rollup").read_text().splitlines()
-    except OSError:
-        return 0, 0
-    sizes = {line.split(":")[0]: line.split()[1] for line in lines if line.endswith(" kB")}
-    return int(sizes.get("Pss", 0)), int(sizes.get("Rss", 0))
 
 
 @dataclass(frozen=True)
