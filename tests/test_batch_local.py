@@ -17,7 +17,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ocr_batch.batch import local
-from ocr_batch.batch.local import in_dealing_order, run_here, run_processes, start_early
+from ocr_batch.batch.local import run_here, run_processes, start_early
+from ocr_batch.batch.order import in_dealing_order
 from ocr_batch.batch.work import (
     CHUNK_PAGES,
     Finished,
@@ -357,6 +358,34 @@ def test_a_model_that_can_not_be_loaded_ends_the_run() -> None:
 def test_processes_that_can_not_start_end_the_run_with_their_last_words() -> None:
     with pytest.raises(OcrBatchError, match=r"SIGKILL.*out of luck"):
         list(run_processes(SOURCES, ScriptedJob(broken="death"), jobs=2))
+
+
+@dataclass
+class StarvingJob(ScriptedJob):
+    """The second and the third start of a process fail for want of memory."""
+
+    how: str = ""
+
+    def prepare(self) -> None:
+        with Path(f"{self.log}.starts").open("a+") as stream:
+            stream.write("x")
+            stream.flush()
+            stream.seek(0)
+            starts = len(stream.read())
+        if starts in (2, 3):
+            if self.how == "kill":
+                os.kill(os.getpid(), signal.SIGKILL)
+            raise MemoryError
+
+
+@pytest.mark.parametrize("how", ["kill", "error"])
+def test_a_process_that_can_not_be_replaced_at_once_is_replaced_later(
+    how: str, monkeypatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(local, "_REST_SECONDS", 0.05)
+    sources = ["a", "b:crash-once@1", "c", "d*7"]
+    job = StarvingJob(str(tmp_path / "log"), how=how)
+    assert summary(run_processes(sources, job, jobs=1)) == expected(sources)
 
 
 def running(pid: int) -> bool:

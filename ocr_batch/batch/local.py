@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import heapq
 import itertools
-import math
 import os
 import time
 from collections import deque
@@ -12,9 +11,9 @@ from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import replace
 from multiprocessing.connection import wait
-from pathlib import Path
 from typing import Any, Generic, TypeVar
 
+from ocr_batch.batch.order import Sequencer, in_dealing_order
 from ocr_batch.batch.process import Process
 from ocr_batch.batch.work import (
     NOTHING_KNOWN,
@@ -56,6 +55,10 @@ _CHECK_FILES = 64
 _SHORT_LIMIT = 20.0
 #: A process is replaced after so many pages: a leak in a decoder does not add up.
 PAGES_PER_PROCESS = 1000
+#: When no process can be started any more, it is tried so often again, ...
+_FALSE_STARTS = 7
+#: ... after twice so many seconds, and each time after twice as many.
+_REST_SECONDS = 1.0
 #: What takes a while to import and every job that reads pages wants.
 _WARM = ("ocr_batch.batch.job", "ocr_batch.batch.pipeline")
 #: Pages that may wait for an earlier one when results are wanted in order, per process.
@@ -71,58 +74,12 @@ def available_cores() -> int:
     return os.cpu_count() or 1
 
 
-class Sequencer(Generic[T]):
-    """Puts finished pages into input order; its length is the number of those that wait."""
-
-    def __init__(self) -> None:
-        self._next = (0, 1)
-        self._pages: dict[int, int] = {}
-        self._waiting: dict[tuple[int, int], Finished[T]] = {}
-
-    def __len__(self) -> int:
-        return len(self._waiting)
-
-    def add(self, event: Event[T]) -> Iterator[Event[T]]:
-        """Yield the event, or what it was that others waited for."""
-        if isinstance(event, Opened):
-            self._pages[event.index] = event.pages
-            yield event
-            return
-        self._waiting[event.index, event.number] = event
-        while (found := self._waiting.pop(self._next, None)) is not None:
-            index, number = self._next
-            # A file that could not be opened has its one failure, as page 1.
-            if number < self._pages.get(index, 1):
-                self._next = (index, number + 1)
-            else:
-                self._pages.pop(index, None)
-                self._next = (index + 1, 1)
-            yield found
-
-
 def start_early(count: int) -> list[Process]:
     """Start reading processes that get their job later, and load what it needs meanwhile.
 
     To be handed to `run_processes`, or ended.
     """
     return [Process(None, 0.0, _WARM) for _ in range(count)]
-
-
-def _size(source: str) -> int:
-    try:
-        return Path(source).stat().st_size
-    except (OSError, ValueError):
-        return 0
-
-
-def in_dealing_order(sources: Sequence[str], known: Mapping[int, Known]) -> list[Part]:
-    """Return the files as they are best dealt when results may come in any order.
-
-    What is known is compared first, which is quickly done and tells how much there is to read.
-    Then come the files by size, large ones first, so that all processes end together.
-    """
-    parts = [Part(index, source, known=known.get(index)) for index, source in enumerate(sources)]
-    return sorted(parts, key=lambda part: -_size(part.source) if part.known is None else -math.inf)
 
 
 class Supervisor(Generic[T]):
@@ -164,6 +121,10 @@ class Supervisor(Generic[T]):
         self._lone: Process | None = None
         #: What a process died of, or may have died of, by file and page (0: on opening it).
         self._suspects: set[tuple[int, int]] = set()
+        #: Whether a process could start; how many after it could not, in a row; when to try again.
+        self._has_started = False
+        self._false_starts = 0
+        self._rest_until = 0.0
         self._ticket = itertools.count()
         for process in staff:
             process.employ(job, limit)
@@ -201,6 +162,8 @@ class Supervisor(Generic[T]):
                 process.end()
         owing = sum(process.busy for process in self._processes)
         wanted = min(self._jobs, owing + self._waiting)
+        if not self._processes and time.monotonic() < self._rest_until:
+            return
         while len(self._processes) < wanted:
             self._processes.append(Process(self._job, self._limit))
 
@@ -240,6 +203,7 @@ class Supervisor(Generic[T]):
 
     def _listen(self) -> Iterator[Event[T]]:
         deadlines = [p.deadline for p in self._processes if p.deadline is not None]
+        deadlines += [] if self._processes else [self._rest_until]
         patience = max(0.0, min(deadlines) - time.monotonic()) if deadlines else None
         heard = wait([process.pipe for process in self._processes], patience)
         for process in [p for p in self._processes if p.pipe in heard]:
@@ -257,9 +221,14 @@ class Supervisor(Generic[T]):
 
     def _take(self, process: Process, message: Any) -> Iterator[Event[T]]:
         if isinstance(message, Ready):
-            process.ready = True
+            process.ready = self._has_started = True
+            self._false_starts = 0
         elif isinstance(message, NotReady):
-            raise message.error
+            if not isinstance(message.error, NoMemoryError):
+                raise message.error
+            self._processes.remove(process)
+            process.end()
+            self._make_do(message.error)
         else:
             part = process.note(message)
             if isinstance(message, Checked):
@@ -295,16 +264,16 @@ class Supervisor(Generic[T]):
         if process is self._lone:
             self._lone = None
         if not process.ready:
-            self._jobs = len(self._processes)
             fate = "did not start in time" if late else process.epitaph()
             words = process.last_words()
             process.end()
-            if not self._processes:
-                raise OcrBatchError(
+            self._make_do(
+                OcrBatchError(
                     f"The reading process {fate} while it was starting"
                     + (f": {words}" if words else ".")
                     + " Check the installation and the free memory."
                 )
+            )
             return
         fate = "" if late else process.epitaph()
         owed = list(process.owed())
@@ -319,6 +288,20 @@ class Supervisor(Generic[T]):
                     self._put(Unit((part,)))
             else:
                 yield self._give_up(part, fate)
+
+    def _make_do(self, error: OcrBatchError) -> None:
+        """Go on with the processes there are after one could not start, or wait for better times.
+
+        A process that could start before finds the memory short, which passes.
+        """
+        if self._processes:
+            self._jobs = len(self._processes)
+            return
+        self._false_starts += 1
+        if not self._has_started or self._false_starts > _FALSE_STARTS:
+            raise error
+        self._jobs = 1
+        self._rest_until = time.monotonic() + _REST_SECONDS * 2**self._false_starts
 
     def _give_up(self, part: Part, fate: str) -> Finished[T]:
         if not fate:
