@@ -66,7 +66,7 @@ def test_coarse_area_covers_the_ink():
     ink = np.zeros((400, 300), np.bool_)
     ink[100:200, 50:60] = True
     shape = find_figures(ink, X_HEIGHT).shape
-    grid = coarse_area(ink, X_HEIGHT, shape)
+    grid = coarse_area(ink, X_HEIGHT)
     assert grid.shape == shape
     components = find_components(ink)
     assert inside(components, grid, ink.shape).all()

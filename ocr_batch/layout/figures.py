@@ -6,6 +6,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from ocr_batch.imaging.cells import dense_cells
 from ocr_batch.imaging.runs import find_runs, run_pixels
 from ocr_batch.layout.components import Components, find_components
 
@@ -37,8 +38,8 @@ def find_figures(ink: NDArray[np.bool_], x_height: float) -> NDArray[np.uint8]:
     ndarray of uint8, shape (h, w)
         1 where a figure is; the grid's cell is an eighth of the x-height, at least one pixel.
     """
-    cell = max(1, min(int(x_height / 8), *ink.shape))
-    surface = _covered(ink, (ink.shape[0] // cell, ink.shape[1] // cell), cell, _SURFACE)
+    cell = _cell(ink.shape, x_height)
+    surface = dense_cells(ink, cell, _SURFACE).view(np.uint8)
     unit = x_height / cell
 
     def square(size: float) -> NDArray[np.uint8]:
@@ -63,22 +64,11 @@ def find_figures(ink: NDArray[np.bool_], x_height: float) -> NDArray[np.uint8]:
     return np.asarray(cv2.dilate(figure, square(_GROW)), np.uint8)
 
 
-def _covered(
-    ink: NDArray[np.bool_], shape: tuple[int, int], cell: int, share: float
-) -> NDArray[np.uint8]:
-    """Tell in which cells of a grid there is more than a share of ink, (h, w) uint8 of 0 and 1."""
-    # What does not fill a cell is left out.
-    rows = ink[: cell * shape[0], : cell * shape[1]].view(np.uint8)
-    rows = rows.reshape(shape[0], cell, -1).sum(axis=1, dtype=np.uint16 if cell > 15 else np.uint8)
-    # Sums of whole rows are quick: so columns are laid on their side.
-    columns = cv2.transpose(rows).reshape(shape[1], cell, -1).sum(axis=1, dtype=rows.dtype)
-    found = columns > share * cell * cell + 1e-6
-    return np.asarray(cv2.transpose(found.view(np.uint8)), np.uint8)
+def _cell(shape: tuple[int, ...], x_height: float) -> int:
+    return max(1, min(int(x_height / 8), *shape))
 
 
-def coarse_area(
-    ink: NDArray[np.bool_], x_height: float, shape: tuple[int, int]
-) -> NDArray[np.uint8]:
+def coarse_area(ink: NDArray[np.bool_], x_height: float) -> NDArray[np.uint8]:
     """Mark where some ink is, and its surroundings, on the grid of `find_figures`.
 
     Parameters
@@ -87,15 +77,14 @@ def coarse_area(
         What is to be marked.
     x_height : float
         The page's x-height in pixels.
-    shape : tuple of int
-        (h, w) of the grid.
 
     Returns
     -------
     ndarray of uint8, shape (h, w)
     """
-    small = _covered(ink, shape, max(1, ink.shape[0] // shape[0]), _SOME)
-    unit = x_height * shape[0] / ink.shape[0]
+    cell = _cell(ink.shape, x_height)
+    small = dense_cells(ink, cell, _SOME).view(np.uint8)
+    unit = x_height * (ink.shape[0] // cell) / ink.shape[0]
     side = max(3, round(_GROW_BORDER * unit) | 1)
     kernel = cv2.getStructuringElement(cv2.MORPH_RECT, (side, side))
     return np.asarray(cv2.dilate(small, kernel), np.uint8)

@@ -128,7 +128,7 @@ def _dirt(ink: NDArray[np.bool_], components: Components, x_height: float) -> ND
     figures = find_figures(ink, x_height)
     if dirt.any():
         # Crumbs beside the scanner's border are part of it.
-        figures |= coarse_area(_only(components, dirt), x_height, figures.shape)
+        figures |= coarse_area(_only(components, dirt), x_height)
     return (
         dirt | inside(components, figures, components.shape) | _broken_rules(components, x_height)
     )

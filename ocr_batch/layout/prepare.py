@@ -8,6 +8,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from ocr_batch.imaging.cells import dense_cells
 from ocr_batch.imaging.clean import (
     binarise,
     is_reversed,
@@ -32,10 +33,11 @@ _MOST_ENLARGED = 3.0
 _LEVEL_DEGREES = 0.12
 _SAUVOLA_WINDOW = 3.0
 _MOST_PIXELS = 60_000_000
-# Pages from this size on are measured at half size, unless their print is small there, in pixels.
+# Pages from this size on are measured at half size, unless their print is small there, in pixels;
+# a pixel is ink there if so much of its square is.
 _LARGE_PAGE = 1600
 _LEAST_AT_HALF = 8.0
-_HALF_INK = 110
+_HALF_INK = 0.43
 
 
 @dataclass(frozen=True)
@@ -105,12 +107,7 @@ def _measure(
     """Return the typical x-height and the feet (x, y) of letters; large pages at half size."""
     step = 2 if min(ink.shape) >= _LARGE_PAGE else 1
     while True:
-        view = ink
-        if step > 1:
-            size = (ink.shape[1] // step, ink.shape[0] // step)
-            grey = ink.view(np.uint8) * np.uint8(255)
-            half = cv2.resize(grey, size, interpolation=cv2.INTER_AREA)
-            view = np.asarray(half > _HALF_INK, np.bool_)
+        view = ink if step == 1 else dense_cells(ink, step, _HALF_INK)
         components = find_components(view)
         x_height = typical_height(components)
         if step == 1 or x_height >= _LEAST_AT_HALF:
