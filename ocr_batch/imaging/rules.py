@@ -90,17 +90,21 @@ def remove_rules(ink: Mask, x_height: float, runs: Stretches | None = None) -> t
         What was taken away.
     """
     thickness = max(3, round(_THICK * x_height))
-    removed = np.zeros(ink.shape, np.bool_)
-    found = False
+    removed, cleaned = np.zeros(ink.shape, np.bool_), ink
     for across, times in ((False, _LONG_ROW), (True, _LONG_COLUMN)):
         length = max(12, round(times * x_height))
         # Columns are looked at as rows of the page laid on its side.
         page, taken = (ink.T, removed.T) if across else (ink, removed)
         long = long_columns(ink, length) if across else _of_length(runs or find_runs(ink), length)
         for part, rules in _rules_along(page, long, length, thickness):
+            if not rules.any():
+                continue
+            if cleaned is ink:
+                cleaned = ink.copy()
             taken[part] |= rules
-            found = found or bool(rules.any())
-    return (ink & ~removed if found else ink), removed
+            left = (cleaned.T if across else cleaned)[part]
+            left &= ~rules
+    return cleaned, removed
 
 
 def _rules_along(
