@@ -153,16 +153,18 @@ def _boxes_of(
     components: Components, group: NDArray[np.int32]
 ) -> tuple[NDArray[np.int32], NDArray[np.float64]]:
     """Renumber groups 0..L-1 (dropping -1) and return their boxes."""
-    member = group >= 0
-    names, inverse = np.unique(group[member], return_inverse=True)
+    member = np.flatnonzero(group >= 0)
+    present = np.bincount(group[member]) > 0
+    inverse = (np.cumsum(present) - 1)[group[member]]
     number = np.full(len(group), -1, np.int32)
     number[member] = inverse
-    box = np.empty((len(names), 4))
-    box[:, :2], box[:, 2:] = np.inf, -np.inf
-    np.minimum.at(box[:, 0], inverse, components.left[member])
-    np.minimum.at(box[:, 1], inverse, components.top[member])
-    np.maximum.at(box[:, 2], inverse, components.right[member])
-    np.maximum.at(box[:, 3], inverse, components.bottom[member])
+    sides = np.empty((4, np.count_nonzero(present)))
+    sides[:2], sides[2:] = np.inf, -np.inf
+    np.minimum.at(sides[0], inverse, components.left[member].astype(np.float64))
+    np.minimum.at(sides[1], inverse, components.top[member].astype(np.float64))
+    np.maximum.at(sides[2], inverse, components.right[member].astype(np.float64))
+    np.maximum.at(sides[3], inverse, components.bottom[member].astype(np.float64))
+    box = np.ascontiguousarray(sides.T)
     return number, box
 
 
