@@ -6,10 +6,10 @@ usage: python benchmarks/endurance.py PAGE_OR_FOLDER... [--pages 2000] [--jobs N
 Gives the pages other names again and again until there are enough of them, reads them all in one
 run, and looks at the memory of all its processes every quarter of a second. Proportional set size
 (PSS) counts memory shared by processes once. Prints its peak and mean for each quarter of the time.
-In a folder large files are read first, so the quarters have other pages; with --stream the text goes
-to standard output, and the quarters have the same pages. Linux only. Exits with 1 when the peak is
-over the limit, when the mean of the last quarter is over 1.05 times that of the second, or when a
-page is not read.
+In a folder large files are read first, so the quarters have other pages; with --stream the text
+goes to standard output, and the quarters have the same pages. Linux only. Exits with 1 when the
+peak is over the limit, when the mean of the last quarter is over 1.05 times that of the second, or
+when a page is not read.
 """
 
 from __future__ import annotations

@@ -24,6 +24,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from common import FINISHED, find_pages, own_command, own_environment
+from processes import family
 
 _JOURNAL = ".ocr-batch."
 _PROC = Path("/proc")
@@ -37,21 +38,6 @@ def tree(folder: Path) -> dict[str, bytes]:
         for path in found
         if not path.name.startswith(_JOURNAL)
     }
-
-
-def descendants(root: int) -> list[int]:
-    """Return all processes below one; they have sessions of their own."""
-    children: dict[int, list[int]] = {}
-    for entry in _PROC.iterdir():
-        if entry.name.isdecimal():
-            # The name stands in brackets and may have anything in it; the parent is second after.
-            with suppress(OSError, IndexError):
-                parent = int((entry / "stat").read_text().rpartition(")")[2].split()[1])
-                children.setdefault(parent, []).append(int(entry.name))
-    found = [root]
-    for pid in found:
-        found += children.get(pid, [])
-    return found[1:]
 
 
 def start(line: Sequence[str], log: Path) -> subprocess.Popen[bytes]:
@@ -70,7 +56,7 @@ def kill_after(line: Sequence[str], seconds: float, log: Path) -> bool:
         if code not in FINISHED:
             sys.exit(f"a resumed run left with exit code {code}:\n{log.read_text()}")
         return False
-    for pid in [process.pid, *descendants(process.pid)]:
+    for pid in family(process.pid):
         with suppress(ProcessLookupError):
             os.kill(pid, signal.SIGKILL)
     process.wait()
