@@ -19,6 +19,7 @@ _HEADING = 3.0
 _MOST_PHRASES = 4000
 _BREAK = 8.0
 _MOST_STRIPS = 40
+_AT_ONCE = 16
 _FEWEST_LINES = 3
 _LEVEL = 0.3
 # Letters on a line of prose: fewer, and it is a table's cell. Where all rows are level, more.
@@ -157,16 +158,22 @@ def _strips(white: NDArray[np.bool_], tall: int, wide: int) -> list[tuple[int, i
         bottom = int(end[best])
         top = bottom - int(longest[best])
         least = 0.95 * (bottom - top)
-        left, right = best, best + 1
-        while left > 0 and np.count_nonzero(rest[left - 1, top:bottom]) > least:
-            left -= 1
-        while right < len(rest) and np.count_nonzero(rest[right, top:bottom]) > least:
-            right += 1
+        left = best - _white_before(rest[:best][::-1, top:bottom], least)
+        right = best + 1 + _white_before(rest[best + 1 :, top:bottom], least)
         if right - left >= wide:
             strips.append((left, top, right, bottom))
         rest[left:right, top:bottom] = False
         longest[left:right], end[left:right] = _longest_runs(rest[left:right])
     return strips
+
+
+def _white_before(rows: NDArray[np.bool_], least: float) -> int:
+    """Return how many rows come before the first with no more than `least` of white."""
+    for first in range(0, len(rows), _AT_ONCE):
+        white = rows[first : first + _AT_ONCE].sum(axis=1, dtype=np.uint16) > least
+        if not white.all():
+            return first + int(white.argmin())
+    return len(rows)
 
 
 def _longest_runs(white: NDArray[np.bool_]) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
