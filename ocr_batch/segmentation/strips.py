@@ -23,7 +23,7 @@ X_HEIGHT = 20.0
 #: The row on which letters stand.
 BASELINE = 38.0
 #: White columns before and after each line: between two lines more than a frame is wide.
-PAD = 32
+PAD = 64
 #: Labels of pixels: 0 is paper, number n has n + 1. uint16 where that holds all.
 Owners = NDArray[np.uint16] | NDArray[np.int32]
 _LONGEST = 30_000
@@ -241,8 +241,8 @@ def _fill(
     # Integer coordinates are pixel centres.
     map_x = np.empty((FRAME, columns), np.float32)
     map_x[:] = xs - 0.5 - left
-    feet = _foot(lines, line, xs) - (0.5 + top)
-    map_y = ys.astype(np.float32)[:, None] + feet.astype(np.float32)
+    map_y = np.empty((FRAME, columns), np.float32)
+    np.add(ys[:, None], _foot(lines, line, xs) - 0.5 - top, out=map_y, casting="same_kind")
     if scale > 1.15:
         # Average over the area that becomes one pixel, then sample.
         ink = cv2.GaussianBlur(ink, (0, 0), 0.38 * scale)
