@@ -22,7 +22,7 @@ _BORDER = 3
 _MOST_INK = 9.0
 _NEAREST = 3
 _MARGIN = 3.0
-_CONTEXT = 32
+_CONTEXT = 64
 
 
 class CutPaths:
@@ -112,7 +112,7 @@ def find_cuts(
     """
     if not len(left) or grey.shape[1] < 8:
         return _NONE
-    # Nothing further away than this bears on a path; so most of a strip is left out at times.
+    # What is further away than a path can reach is left out, with room for the even cost of paper.
     low = np.maximum(np.floor(left).astype(np.int64) - _CONTEXT, 0)
     high = np.minimum(np.ceil(right).astype(np.int64) + _CONTEXT, grey.shape[1])
     reach = np.maximum.accumulate(high)
