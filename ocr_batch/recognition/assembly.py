@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from itertools import groupby, pairwise
 
 import numpy as np
@@ -173,15 +175,17 @@ def assemble(
         likely = confidence.character
         sure = confidence.word[np.cumsum(first_of_word(reading)) - 1]
     edges = scored.edges.take(reading.edge)
-    boxes = _ink_boxes(page, edges, reading.label, to_stored, size)
+    # Lists: numbers are taken out one by one below, and an array makes an object of each anew.
+    boxes = [Box(*box) for box in _ink_boxes(page, edges, reading.label, to_stored, size).tolist()]
     kept = kept_steps(scored, reading, confidence)
+    chances = likely.tolist()
     bounds = np.searchsorted(reading.line, np.arange(len(block) + 1))
     lines: list[tuple[int, Line]] = []
     for number in range(len(block)):
         first, last = int(bounds[number]), int(bounds[number + 1])
         if first == last:
             continue
-        words = _words(reading, kept, likely, sure, boxes, first, last)
+        words = _words(reading, kept, chances, sure, boxes, first, last)
         if words:
             lines.append((int(block[number]), Line(words)))
     return tuple(
@@ -193,27 +197,23 @@ def assemble(
 def _words(
     reading: Reading,
     kept: NDArray[np.bool_],
-    likely: NDArray[np.float64],
+    likely: Sequence[float],
     sure: NDArray[np.float64] | None,
-    boxes: NDArray[np.int64],
+    boxes: Sequence[Box],
     first: int,
     last: int,
 ) -> tuple[Word, ...]:
     words: list[Word] = []
     starts = np.flatnonzero(reading.space[first + 1 : last]) + first + 1
+    labels = reading.label[first:last].tolist()
     for begin, end in pairwise([first, *starts.tolist(), last]):
         if not kept[begin]:
             continue
-        characters: list[Character] = []
-        probability = 1.0
-        for index in range(begin, end):
-            confidence = float(likely[index])
-            probability *= confidence
-            left, top, width, height = (int(value) for value in boxes[index])
-            box = Box(left, top, width, height)
-            characters += [
-                Character(letter, box, confidence) for letter in CLASSES[reading.label[index]]
-            ]
-        own = probability if sure is None else float(sure[begin])
-        words.append(Word(tuple(characters), own))
+        characters = tuple(
+            Character(letter, boxes[index], likely[index])
+            for index in range(begin, end)
+            for letter in CLASSES[labels[index - first]]
+        )
+        own = math.prod(likely[begin:end]) if sure is None else float(sure[begin])
+        words.append(Word(characters, own))
     return tuple(words)
