@@ -181,6 +181,19 @@ def cut_unsure(
     ]
 
 
+def _sensible(
+    page: Segmented, joins: Edges, unsure: NDArray[np.bool_], mark: NDArray[np.bool_]
+) -> NDArray[np.bool_]:
+    """Tell which joins are of marks alone, or of atoms of which at most one is sure, (E,) bool."""
+    first = page.pieces.atom[joins.start]
+
+    def count(chosen: NDArray[np.bool_]) -> NDArray[np.int64]:
+        total = np.r_[0, np.cumsum(chosen)]
+        return np.asarray(total[first + joins.atoms] - total[first], np.int64)
+
+    return np.asarray((count(unsure) >= joins.atoms - 1) | (count(mark) == joins.atoms), np.bool_)
+
+
 def score_parts(
     pages: Sequence[Segmented], scored: Sequence[Scored], classifier: Classifier
 ) -> list[Scored]:
@@ -203,7 +216,10 @@ def score_parts(
     for page, whole in zip(pages, scored, strict=True):
         unsure = _unsure(page, whole)
         mark = _MARKS[whole.log_probabilities.argmax(axis=1)]
-        extra.append(part_edges(page.pieces, unsure) + join_edges(page.pieces, unsure | mark))
+        joins = join_edges(page.pieces, unsure | mark)
+        extra.append(
+            part_edges(page.pieces, unsure) + joins.take(_sensible(page, joins, unsure, mark))
+        )
     scores = _classify(pages, extra, classifier)
     return [
         Scored(whole.edges + edges, np.concatenate([whole.log_probabilities, score]))
