@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from ocr_batch.batch.inputs import Found, Input, assign_outputs, find_inputs, page_stem
+from ocr_batch.batch.inputs import Found, find_inputs
+from ocr_batch.batch.naming import Input, assign_outputs, page_stem
 from ocr_batch.errors import InputError
 
 

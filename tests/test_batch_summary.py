@@ -8,6 +8,7 @@ import pytest
 from cli_tools import rows
 
 from ocr_batch.batch import summary
+from ocr_batch.batch.storage import LocalFolder
 from ocr_batch.batch.summary import COLUMNS, PageRow, Summary
 from ocr_batch.errors import OutputError
 
@@ -20,7 +21,7 @@ def page(source: str, number: int = 1, output: str = "", **figures: object) -> P
 
 
 def run(folder: Path, *names: str, counts: dict[int, int] | None = None, pages=()) -> Summary:
-    kept = Summary(folder)
+    kept = Summary(LocalFolder(folder))
     kept.begin(names)
     for index, count in (counts or {}).items():
         kept.opened(index, count)
@@ -93,7 +94,7 @@ def test_the_names_of_files_are_remembered(
     monkeypatch.chdir(tmp_path)
     found = [page(source, number, output) for number, output in pages.items()]
     run(tmp_path, source, counts={0: 9}, pages=found)
-    assert Summary(tmp_path).stems() == {str(tmp_path / source): stem}
+    assert Summary(LocalFolder(tmp_path)).stems() == {str(tmp_path / source): stem}
 
 
 @pytest.mark.parametrize(
@@ -103,14 +104,14 @@ def test_the_names_of_files_are_remembered(
 def test_a_foreign_table_is_refused_and_left_alone(content: str, tmp_path: Path) -> None:
     (tmp_path / "pages.csv").write_bytes(content.encode("latin-1"))
     with pytest.raises(OutputError, match=r"pages\.csv"):
-        Summary(tmp_path)
+        Summary(LocalFolder(tmp_path))
     assert (tmp_path / "pages.csv").read_bytes() == content.encode("latin-1")
 
 
 def test_it_is_written_now_and_then_while_pages_come(tmp_path: Path, monkeypatch) -> None:
     monkeypatch.setattr(summary, "_REFRESH_SECONDS", 0.0)
     monkeypatch.setattr(summary, "_REFRESH_SHARE", 1e9)
-    kept = Summary(tmp_path)
+    kept = Summary(LocalFolder(tmp_path))
     kept.begin(["a.png", "b.png"])
     kept.add(0, page("a.png"))
     assert listed(tmp_path) == [("a.png", "1")]

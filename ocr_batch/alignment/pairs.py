@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ocr_batch.batch.inputs import assign_outputs, find_inputs
+from ocr_batch.batch.inputs import find_inputs
+from ocr_batch.batch.naming import assign_outputs
 from ocr_batch.errors import InputError, UsageError
 
 __all__ = ["PagePair", "find_pairs"]
@@ -63,7 +64,7 @@ def find_pairs(pages: Sequence[str], truth: Path) -> tuple[list[PagePair], list[
                 f"{truth} is the text of one page, but there are {len(inputs)} files. "
                 "Give a folder with a text for each."
             )
-        return [PagePair(inputs[0].path, truth)], []
+        return [PagePair(inputs[0].local, truth)], []
     if not truth.is_dir():
         raise InputError(f"There is no {truth}. Give the folder that holds the transcripts.")
     texts = _texts(truth)
@@ -77,10 +78,10 @@ def find_pairs(pages: Sequence[str], truth: Path) -> tuple[list[PagePair], list[
     without: list[str] = []
     for entry in inputs:
         if entry.stem in texts:
-            pairs.append(PagePair(entry.path, texts[entry.stem]))
+            pairs.append(PagePair(entry.local, texts[entry.stem]))
         elif entry.stem in several:
             numbered = sorted(several[entry.stem].items())
-            pairs += [PagePair(entry.path, path, number) for number, path in numbered]
+            pairs += [PagePair(entry.local, path, number) for number, path in numbered]
         else:
             without.append(str(entry.path))
     if not pairs:

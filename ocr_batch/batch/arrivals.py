@@ -82,18 +82,19 @@ class Arrivals:
         since: dict[Path, tuple[_Look, float]] = {}
         complete = []
         for item in found:
-            look = _look_at(item.path)
+            path = item.local
+            look = _look_at(path)
             if look is None:
                 continue
-            if self._done.get(item.path) == look:
-                done[item.path] = look
+            if self._done.get(path) == look:
+                done[path] = look
                 continue
-            before, when = self._since.get(item.path, (None, now))
+            before, when = self._since.get(path, (None, now))
             if before == look and now - when >= self._settle:
-                done[item.path] = look
+                done[path] = look
                 complete.append(item)
             else:
-                since[item.path] = look, when if before == look else now
+                since[path] = look, when if before == look else now
         self._done, self._since = done, since
         self.cost = time.monotonic() - begin
         return complete

@@ -281,5 +281,5 @@ def classify(
             scans = _scan_arrays(arrays)
         else:
             found = find_inputs([os.fspath(path) for path in given])
-            scans = scan_files([str(item.path) for item in found])
+            scans = scan_files([str(item.local) for item in found])
     return classify_scans(scans, load_glyph_classifier(model, backend), top=top, batch=batch)

@@ -6,13 +6,16 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 
-from ocr_batch.batch.inputs import Found, Input, assign_outputs
+from ocr_batch.batch.inputs import Found
 from ocr_batch.batch.journal import JOURNAL_NAME, Entry, Journal, Settings
 from ocr_batch.batch.lock import LOCK_NAME, FolderLock
+from ocr_batch.batch.naming import Input, assign_outputs
 from ocr_batch.batch.sinks import FolderSink
+from ocr_batch.batch.storage import is_url, open_folder
 from ocr_batch.batch.summary import Summary, source_key
 from ocr_batch.batch.work import Known
-from ocr_batch.output.files import make_folder, remove_drafts
+from ocr_batch.errors import UsageError
+from ocr_batch.output.files import make_folder
 
 __all__ = ["OutputFolder"]
 
@@ -22,34 +25,44 @@ class OutputFolder:
 
     Parameters
     ----------
-    path : Path
-        Made when it is not there.
+    target : Path or str
+        Made when it is not there. A str may be a URL.
     journal : Path, optional
-        Where the journal is kept; by default hidden in the folder.
+        Where the journal is kept, on this machine; by default hidden in the folder. Where that is
+        behind a URL, the lock is kept beside the journal.
 
     Raises
     ------
     OutputError
         When the folder can not be made or is being written into by another run, holds another
         table named pages.csv, or the journal can not be used. Nothing is changed then.
+    UsageError
+        When the folder is behind a URL and no journal is named, or can not be used.
     """
 
-    def __init__(self, path: Path, journal: Path | None = None) -> None:
-        self._path = path
-        make_folder(path)
-        self._lock = FolderLock(path / LOCK_NAME, str(path))
+    def __init__(self, target: Path | str, journal: Path | None = None) -> None:
+        url = str(target) if is_url(str(target)) else ""
+        if url and journal is None:
+            raise UsageError(
+                f"The journal of {url} has to be on this machine; name a file with --journal."
+            )
+        if journal is not None:
+            make_folder(journal.parent)
+        self._folder = open_folder(str(target))
+        lock = journal.with_name(f"{journal.name}.lock") if url and journal else None
+        self._lock = FolderLock(lock or Path(target) / LOCK_NAME, str(target))
         try:
-            self._summary: Summary | None = Summary(path)
+            self._summary: Summary | None = Summary(self._folder)
             if journal is None:
-                self._journal = Journal(path / JOURNAL_NAME)
+                self._journal = Journal(Path(target) / JOURNAL_NAME)
             else:
-                make_folder(journal.parent)
-                self._journal = Journal(journal, str(path.resolve()))
+                place = url.rstrip("/") or str(Path(target).resolve())
+                self._journal = Journal(journal, place, self._folder.finish)
         except BaseException:
             self._lock.release()
             raise
         if self._journal.was_broken_off:
-            remove_drafts(path)
+            self._folder.remove_drafts()
 
     def __enter__(self) -> OutputFolder:
         return self
@@ -84,7 +97,7 @@ class OutputFolder:
         OutputError
             When the summary or the journal can not be used.
         """
-        summary, self._summary = self._summary or Summary(self._path), None
+        summary, self._summary = self._summary or Summary(self._folder), None
         by_path: dict[str, list[Entry]] = {}
         for entry in self._journal.entries():
             by_path.setdefault(entry.path, []).append(entry)
@@ -99,7 +112,7 @@ class OutputFolder:
         known = {} if fresh else self._known(inputs, earlier, settings)
         self._journal.begin_run(settings, len(inputs), jobs)
         return FolderSink(
-            self._path, inputs, summary, self._journal, settings.hash, self._lock, earlier, known
+            self._folder, inputs, summary, self._journal, settings.hash, self._lock, earlier, known
         )
 
     def _known(
@@ -122,9 +135,8 @@ class OutputFolder:
         if entry.settings != settings.hash or entry.status == "failed":
             return False
         for name in entry.files:
-            try:
-                size = (self._path / name).stat().st_size
-            except OSError:
+            size = self._folder.size(name)
+            if size is None:
                 return False
             # What a page with text has lost by a failure of power is read again.
             if not size and entry.status != "empty":

@@ -1,20 +1,19 @@
-"""Find the files to read, and give each a name of its own in the output folder."""
+"""Find the files to read: on this machine, or behind URLs."""
 
 from __future__ import annotations
 
 import os
 import re
-import unicodedata
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path, PurePosixPath
 
-from ocr_batch.errors import InputError
-from ocr_batch.imaging.pdf import is_pdf
+from ocr_batch.batch.storage import find_below, is_url
+from ocr_batch.errors import InputError, UsageError
 
-__all__ = ["SUFFIXES", "Found", "Input", "assign_outputs", "find_inputs", "page_stem"]
+__all__ = ["SUFFIXES", "Found", "find_inputs"]
 
 #: Suffixes of files that are taken for pages.
 SUFFIXES = frozenset(
@@ -24,13 +23,8 @@ SUFFIXES = frozenset(
         *("jp2", "j2k", "jpf", "jpx", "j2c", "jpc", "pnm", "pbm", "pgm", "ppm"),
     )
 )
-_PAGED_SUFFIXES = frozenset({".tif", ".tiff", ".pdf"})
-_TIFF_STARTS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
-_PAGE_OF = re.compile(r"(.+)-[0-9]{4,}")
 _WILD = re.compile(r"[*?[]")
 _DIGITS = re.compile(r"([0-9]+)")
-# The summary of a run, at the root of the output folder.
-_OUR_OWN = "pages"
 
 
 @dataclass(frozen=True)
@@ -39,43 +33,38 @@ class Found:
 
     Attributes
     ----------
-    path : Path
-        As given, or below a folder as given. It need not exist: then reading it fails.
+    path : Path or str
+        As given, or below a folder as given; a str is a URL. It need not exist: then reading it
+        fails.
     name : str
         Where it belongs in the output tree, extension included: "a/b.png".
     """
 
-    path: Path
+    path: Path | str
     name: str
 
-
-@dataclass(frozen=True)
-class Input:
-    """A file to read, and where its output goes.
-
-    Attributes
-    ----------
-    path : Path
-        The file.
-    stem : str
-        Posix path of the output relative to the output folder, without extension: "a/b".
-    """
-
-    path: Path
-    stem: str
+    @property
+    def local(self) -> Path:
+        """The path; raises `UsageError` for a URL."""
+        if isinstance(self.path, str):
+            raise UsageError(
+                f"{self.path} is a URL, which only `read` takes. Copy the files to a folder first."
+            )
+        return self.path
 
 
 def find_inputs(
     arguments: Sequence[str],
     *,
     listing: Iterable[str] | None = None,
-    exclude: Path | None = None,
+    exclude: Path | str | None = None,
 ) -> list[Found]:
     """Find the files that the arguments mean, each once.
 
     A file keeps its name whatever its extension. Below a folder come the files with the extension
     of an image, at any depth, hidden ones left out; page2 stands before page10. A pattern that the
-    shell left alone is expanded here, ``**`` included. ``-`` stands for the listing.
+    shell left alone is expanded here, ``**`` included. ``-`` stands for the listing. URLs such as
+    ``s3://bucket/scans`` mean files, folders and patterns alike.
 
     In the output tree a file stands at the root, the files of a folder as they stand in it, those
     of a pattern as they stand in the pattern's last folder without a wildcard, and those of the
@@ -87,8 +76,8 @@ def find_inputs(
         Files, folders, patterns, ``-``.
     listing : iterable of str, optional
         What ``-`` stands for: files or folders, a line each, or separated by NUL.
-    exclude : Path, optional
-        The output folder: not searched where it lies inside a folder to be read.
+    exclude : Path or str, optional
+        The output folder, or its URL: not searched where it lies inside a folder to be read.
 
     Returns
     -------
@@ -109,9 +98,13 @@ def find_inputs(
         path = Path(argument)
         if argument == "-":
             for entry in _entries(listed):
-                search.add(
-                    Path(entry), file_name=_below_root(entry), folder_name=_below_root(entry)
-                )
+                name = _below_root(entry)
+                if is_url(entry):
+                    search.add_url(entry, file_name=name, folder_name=name)
+                else:
+                    search.add(Path(entry), file_name=name, folder_name=name)
+        elif is_url(argument):
+            search.add_url(argument, file_name="", folder_name="")
         elif _WILD.search(argument) and not os.path.lexists(argument):
             search.add_pattern(path)
         else:
@@ -129,11 +122,12 @@ def find_inputs(
 class _Search:
     """Gather files, each once."""
 
-    def __init__(self, exclude: Path | None) -> None:
+    def __init__(self, exclude: Path | str | None) -> None:
         self.found: list[Found] = []
         self.exists = False
-        self._output = exclude.resolve() if exclude is not None else None
-        self._seen: set[Path] = set()
+        self._output = exclude.resolve() if isinstance(exclude, Path) else None
+        self._output_url = f"{exclude.rstrip('/')}/" if isinstance(exclude, str) else None
+        self._seen: set[Path | str] = set()
         self._resolved: dict[Path, Path] = {}
 
     def add(self, path: Path, *, file_name: str, folder_name: str) -> None:
@@ -142,6 +136,28 @@ class _Search:
             self._add_folder(path, folder_name)
         else:
             self._add_file(path, file_name)
+
+    def add_url(self, url: str, *, file_name: str, folder_name: str) -> None:
+        """Add what a URL means: of a folder or a pattern images only, hidden ones left out."""
+        found = sorted(find_below(url), key=lambda pair: _in_order(pair[1]))
+        for place, name in found:
+            if place == url:
+                self._add_url(place, file_name or name)
+                continue
+            output = self._output_url and place.startswith(self._output_url)
+            if output and not url.startswith(str(self._output_url)):
+                continue
+            hidden = any(part.startswith(".") for part in name.split("/"))
+            if _is_image(name) and not hidden:
+                self._add_url(place, str(PurePosixPath(folder_name, name)))
+        if not found:
+            self.found.append(Found(url, file_name or PurePosixPath(url).name))
+
+    def _add_url(self, url: str, name: str) -> None:
+        if url not in self._seen:
+            self._seen.add(url)
+            self.found.append(Found(url, name))
+            self.exists = True
 
     def add_pattern(self, pattern: Path) -> None:
         """Add what a pattern matches: of files, images only unless it names an extension."""
@@ -280,112 +296,8 @@ def _entries(listing: Sequence[str]) -> Iterator[str]:
 
 def _below_root(path: str) -> str:
     """Return a listed path with all its folders, but below the output folder."""
+    if is_url(path):
+        path = path.partition("://")[2].strip("/")
     pure = Path(os.path.normpath(path))
     parts = [part for part in pure.parts if part not in ("..", pure.anchor)]
     return PurePosixPath(*parts).as_posix()
-
-
-def assign_outputs(
-    found: Iterable[Found], previous: Mapping[str, str] | None = None
-) -> list[Input]:
-    """Give every file an output name that no other has, now or in an earlier run.
-
-    The rule: a file is called as it is named, without extension (``b``). Where that is taken, its
-    extension stays (``b.jpg``); where that is taken too, it is numbered (``b.jpg~2``). First come,
-    first served, and earlier runs came first. Letters that differ in case only, or in the way
-    their accents are encoded, count as the same; ``pages`` at the root is taken by the summary;
-    and a file that can have pages does not take ``b`` while something else has ``b-0001``.
-
-    Parameters
-    ----------
-    found : iterable of Found
-        The files of this run.
-    previous : mapping of str to str, optional
-        Path and stem of each file that was read into this output folder before.
-
-    Returns
-    -------
-    list of Input
-        In the order of `found`.
-    """
-    names = _Names()
-    earlier: dict[str, str] = {}
-    for source, stem in (previous or {}).items():
-        if names.take(stem, Path(source)):
-            earlier[_absolute(Path(source))] = stem
-    inputs = []
-    for item in found:
-        stem = earlier.pop(_absolute(item.path), "")
-        inputs.append(Input(item.path, stem or names.choose(item)))
-    return inputs
-
-
-def _absolute(path: Path) -> str:
-    return os.path.normpath(path.absolute())
-
-
-def page_stem(stem: str, number: int, pages: int) -> str:
-    """Return the output name of page `number` (from 1) of a file of so many `pages`."""
-    return stem if pages <= 1 else f"{stem}-{number:04d}"
-
-
-class _Names:
-    """Output names that are taken, and by which file."""
-
-    def __init__(self) -> None:
-        self._taken: dict[str, Path | None] = {_key(_OUR_OWN): None}
-        self._have_pages: set[str] = set()
-        self._last_number: dict[str, int] = {}
-
-    def take(self, stem: str, path: Path) -> bool:
-        """Take a name unless another file has that very name."""
-        key = _key(stem)
-        if key in self._taken:
-            return False
-        self._taken[key] = path
-        if match := _PAGE_OF.fullmatch(key):
-            self._have_pages.add(match[1])
-        return True
-
-    def choose(self, found: Found) -> str:
-        """Take the first free name for a file."""
-        name, suffix = found.name, PurePosixPath(found.name).suffix
-        short = name[: -len(suffix)] if suffix.lower() in SUFFIXES else name
-        number = self._last_number.get(_key(name), 1)
-        stem = short if number == 1 else f"{name}~{number}"
-        while not (self._is_free(stem, found.path) and self.take(stem, found.path)):
-            if stem == short != name:
-                stem = name
-            else:
-                number += 1
-                stem = f"{name}~{number}"
-        self._last_number[_key(name)] = number
-        return stem
-
-    def _is_free(self, stem: str, path: Path) -> bool:
-        key = _key(stem)
-        if key in self._have_pages and _may_have_pages(path):
-            return False
-        match = _PAGE_OF.fullmatch(key)
-        owner = self._taken.get(match[1]) if match else None
-        return owner is None or not _may_have_pages(owner)
-
-
-def _key(stem: str) -> str:
-    folded = unicodedata.normalize("NFC", stem).casefold()
-    return unicodedata.normalize("NFC", folded)
-
-
-def _may_have_pages(path: Path) -> bool:
-    """Tell whether a file can have several pages: by its name, else by its first bytes."""
-    suffix = path.suffix.lower()
-    if suffix in _PAGED_SUFFIXES:
-        return True
-    try:
-        if not path.is_file():
-            return False
-        with path.open("rb") as file:
-            start = file.read(1024)
-    except (OSError, ValueError):
-        return False
-    return start.startswith(_TIFF_STARTS) or is_pdf(start)

@@ -80,7 +80,9 @@ class PageJob:
         import cv2
 
         from ocr_batch.batch.pipeline import StageTimer, load_models
+        from ocr_batch.imaging.remote import keep_last
 
+        keep_last()
         cv2.setNumThreads(1)
         self.timer = StageTimer()
         with self.stage("models"):

@@ -8,7 +8,7 @@ import json
 import os
 import sqlite3
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from datetime import datetime, timezone
 from pathlib import Path
@@ -213,6 +213,8 @@ class Journal:
         Made when it is not there.
     folder : str
         The output folder, by its absolute path, when the journal lies elsewhere; else "".
+    settle : callable
+        Waits until the files of all rows are written; called before rows are committed.
 
     Raises
     ------
@@ -221,8 +223,11 @@ class Journal:
         output folder, or is in use.
     """
 
-    def __init__(self, path: Path, folder: str = "") -> None:
+    def __init__(
+        self, path: Path, folder: str = "", settle: Callable[[], None] = lambda: None
+    ) -> None:
         self.path = path
+        self._settle = settle
         self._waiting: list[Entry] = []
         self._committed = time.monotonic()
         self._run: int | None = None
@@ -367,6 +372,7 @@ class Journal:
             When the journal can not be written.
         """
         if self._waiting:
+            self._settle()
             now = _now()
             rows = [
                 _bound([*(getattr(entry, name) for name in _COLUMNS[:-1]), now])

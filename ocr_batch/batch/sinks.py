@@ -5,18 +5,17 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
-from pathlib import Path
 from types import TracebackType
 from typing import Protocol, TextIO
 
-from ocr_batch.batch.inputs import Input, page_stem
 from ocr_batch.batch.job import Rendered
 from ocr_batch.batch.journal import Entry, Journal
 from ocr_batch.batch.lock import FolderLock
+from ocr_batch.batch.naming import Input, page_stem
+from ocr_batch.batch.storage import Folder
 from ocr_batch.batch.summary import PageRow, Summary, source_key
 from ocr_batch.batch.work import NOTHING_KNOWN, Finished, Known, Opened, Unchanged
 from ocr_batch.errors import OutputError
-from ocr_batch.output.files import remove_file, write_atomic
 from ocr_batch.output.text import PAGE_BREAK
 
 __all__ = ["FolderSink", "Sink", "StreamSink"]
@@ -73,8 +72,8 @@ class FolderSink:
 
     Parameters
     ----------
-    folder : Path
-        The output folder.
+    folder : Folder
+        For the output.
     inputs : sequence of Input
         The files, and where each goes within the folder.
     summary : Summary
@@ -95,7 +94,7 @@ class FolderSink:
 
     def __init__(
         self,
-        folder: Path,
+        folder: Folder,
         inputs: Sequence[Input],
         summary: Summary,
         journal: Journal,
@@ -139,6 +138,7 @@ class FolderSink:
         self._journal.commit()
         self._lock.check()
         self._summary.write()
+        self._folder.finish()
         self._journal.end_run()
 
     def opened(self, event: Opened) -> list[PageRow]:
@@ -179,7 +179,7 @@ class FolderSink:
 
     def _remove(self, names: Iterable[str]) -> None:
         for name in names:
-            remove_file(self._folder / name)
+            self._folder.remove(name)
 
     def finished(self, page: Finished[Rendered]) -> PageRow:
         """Write the page's files; raises `OutputError`."""
@@ -191,7 +191,7 @@ class FolderSink:
         files = page.value.files if page.value else ()
         for suffix, text in files:
             # Not `with_suffix`: a stem may hold a full stop of its own.
-            write_atomic(self._folder / (output + suffix), text)
+            self._folder.write(output + suffix, text)
         kept = False
         if event is None:
             earlier = self._earlier.pop(page.index, ())

@@ -11,8 +11,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from ocr_batch.batch.storage import Folder, is_url
 from ocr_batch.errors import OutputError
-from ocr_batch.output.files import write_atomic
 from ocr_batch.output.table import format_rows, guard_formula
 
 __all__ = ["COLUMNS", "SUMMARY_NAME", "PageRow", "Summary", "source_key"]
@@ -112,7 +112,9 @@ def _own_names(source: str) -> tuple[str, str]:
 
 
 def source_key(source: str) -> str:
-    """Return the absolute path by which a source is known."""
+    """Return the absolute path by which a source is known; a URL is one."""
+    if is_url(source):
+        return source
     # Not resolved: a link is an input of its own.
     return os.path.normpath(Path.cwd() / source)
 
@@ -125,7 +127,7 @@ class Summary:
 
     Parameters
     ----------
-    folder : Path
+    folder : Folder
         The output folder. Its pages.csv is read when there is one.
 
     Raises
@@ -134,8 +136,8 @@ class Summary:
         When pages.csv can not be read, or is some other table.
     """
 
-    def __init__(self, folder: Path) -> None:
-        self.path = folder / SUMMARY_NAME
+    def __init__(self, folder: Folder) -> None:
+        self._folder = folder
         #: By absolute path of the source: the fields of each page's row.
         self._earlier: dict[str, dict[int, tuple[str, ...]]] = {}
         self._keys: list[str] = []
@@ -149,11 +151,12 @@ class Summary:
 
     def _load(self) -> Iterable[tuple[str, ...]]:
         try:
-            content = self.path.read_bytes().decode("utf-8")
-        except FileNotFoundError:
-            return ()
+            found = self._folder.read(SUMMARY_NAME)
+            content = None if found is None else found.decode("utf-8")
         except (OSError, UnicodeDecodeError) as error:
             raise self._foreign() from error
+        if content is None:
+            return ()
         try:
             rows = [tuple(row) for row in csv.reader(io.StringIO(content, newline=""))]
         except csv.Error as error:
@@ -166,8 +169,8 @@ class Summary:
 
     def _foreign(self) -> OutputError:
         return OutputError(
-            f"{self.path} is not a summary that ocr-batch wrote, so it is left alone. "
-            "Move it away, or choose another output folder."
+            f"{self._folder.place(SUMMARY_NAME)} is not a summary that ocr-batch wrote, so it is "
+            "left alone. Move it away, or choose another output folder."
         )
 
     def stems(self) -> dict[str, str]:
@@ -230,6 +233,6 @@ class Summary:
             When it can not be written.
         """
         begin = time.monotonic()
-        write_atomic(self.path, format_rows((COLUMNS, *self._merged())))
+        self._folder.write(SUMMARY_NAME, format_rows((COLUMNS, *self._merged())))
         self._written = time.monotonic()
         self._cost = self._written - begin

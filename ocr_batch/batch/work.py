@@ -13,6 +13,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
 
 from ocr_batch.errors import OcrBatchError
+from ocr_batch.imaging.remote import fetched, is_url
 
 if TYPE_CHECKING:
     from ocr_batch.imaging.load import Sheet
@@ -176,6 +177,12 @@ def file_digest(path: str) -> str:
         When it can not be read, or is no regular file.
     """
     digest = hashlib.blake2b(digest_size=20)
+    if is_url(path):
+        # As it is now; the pages that are read next come from this copy.
+        with fetched(path, fresh=True) as file:
+            while block := file.read(1 << 20):
+                digest.update(block)
+        return digest.hexdigest()
     # Looked at first: opening a pipe would wait for ever.
     if not stat.S_ISREG(Path(path).stat().st_mode):
         raise OSError(f"{path} is no regular file")

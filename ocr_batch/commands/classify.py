@@ -167,7 +167,8 @@ def _scans(found: Iterable[Found]) -> Iterator[Scan]:
     from ocr_batch.batch.classify import scan_files
 
     return chain.from_iterable(
-        _data(item.path) if _is_data(item.path) else scan_files([str(item.path)]) for item in found
+        _data(item.local) if _is_data(item.local) else scan_files([str(item.local)])
+        for item in found
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,9 +18,11 @@ from ocr_batch.commands.reading import (
     reading_jobs,
     report,
 )
+from ocr_batch.errors import UsageError
 
 if TYPE_CHECKING:
     from ocr_batch.batch.process import Process
+    from ocr_batch.batch.run import Engine
 
 __all__ = ["add", "run"]
 
@@ -39,7 +42,8 @@ def add(commands: Commands) -> None:
         "inputs",
         metavar="INPUT",
         nargs="+",
-        help="image or PDF file, folder (searched with its subfolders), or glob; "
+        help="image or PDF file, folder (searched with its subfolders), or glob, also as a URL "
+        "such as s3://bucket/scans; "
         "- takes a list from standard input, one path a line",
     )
     parser.add_argument(
@@ -47,7 +51,7 @@ def add(commands: Commands) -> None:
         "--output",
         metavar="OUT",
         required=True,
-        help="output folder; - prints the text instead, in input order, UTF-8, "
+        help="output folder, or its URL; - prints the text instead, in input order, UTF-8, "
         "with a form feed between pages",
     )
     running = add_reading(parser)
@@ -56,6 +60,19 @@ def add(commands: Commands) -> None:
         action="store_true",
         help="read all pages again, also those that an earlier run into OUT has read; otherwise "
         "only what is new, changed, failed or to be read with other settings is read",
+    )
+    running.add_argument(
+        "--engine",
+        choices=("local", "ray"),
+        default="local",
+        help="what runs the reading processes: local, or ray for Ray Data on this machine or a "
+        'cluster, which needs pip install "ocr-batch[ray]" (default: local)',
+    )
+    running.add_argument(
+        "--ray-address",
+        metavar="ADDRESS",
+        help="cluster to read on, such as HOST:6379, or auto for the one that this machine "
+        "belongs to (default: Ray is started on this machine for this run)",
     )
 
 
@@ -67,35 +84,59 @@ def _start_early(args: argparse.Namespace, jobs: int) -> list[Process]:
     return start_early(len(args.inputs) if few else jobs)
 
 
+def _engine(args: argparse.Namespace) -> Engine | None:
+    """Return what reads the files; None for processes of this machine.
+
+    Raises
+    ------
+    UsageError
+        If it is not installed, or an option makes no sense with it.
+    """
+    if args.engine == "local":
+        if args.ray_address is not None:
+            raise UsageError("--ray-address is for --engine ray; give both or neither.")
+        return None
+    from ocr_batch.batch.ray_engine import require_ray, run_ray
+
+    require_ray()
+    return partial(run_ray, address=args.ray_address)
+
+
 def run(args: argparse.Namespace) -> int:
     """Read the pages and return the exit code."""
     formats = output_formats(args)
+    engine = _engine(args)
     with ExitStack() as stack:
-        staff = _start_early(args, reading_jobs(args))
+        staff = _start_early(args, reading_jobs(args)) if engine is None else []
         for process in staff:
             stack.callback(process.end)
         # The processes load their libraries while this one does the same.
         from ocr_batch.batch.inputs import find_inputs
+        from ocr_batch.batch.storage import is_url
 
         to_stream = args.output == "-"
+        output = args.output if is_url(args.output) else Path(args.output)
         found = find_inputs(
             args.inputs,
             listing=listing() if "-" in args.inputs else None,
-            exclude=None if to_stream else Path(args.output),
+            exclude=None if to_stream else output,
         )
         job = reading_job(args, formats)
         if to_stream:
             from ocr_batch.batch.sinks import StreamSink
 
             sources = [str(item.path) for item in found]
-            totals = read_files(args, sources, job, StreamSink(text_stream(), sources), staff)
+            sink = StreamSink(text_stream(), sources)
+            totals = read_files(args, sources, job, sink, staff, engine)
         else:
             from ocr_batch.batch.folder import OutputFolder
             from ocr_batch.batch.settings import settings_of
 
             # Before anything is written: a wrong name is no reason to make a folder.
             settings = settings_of(job)
-            folder = stack.enter_context(OutputFolder(Path(args.output), args.journal))
-            totals = read_into(args, found, job, folder, settings, fresh=args.fresh, staff=staff)
+            folder = stack.enter_context(OutputFolder(output, args.journal))
+            totals = read_into(
+                args, found, job, folder, settings, fresh=args.fresh, staff=staff, engine=engine
+            )
     report(args, totals)
     return totals.exit_code

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import math
 from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import fields, replace
 from functools import partial
 from pathlib import Path
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from ocr_batch.batch.journal import Settings
     from ocr_batch.batch.pipeline import ReadOptions
     from ocr_batch.batch.process import Process
-    from ocr_batch.batch.run import Step, Totals
+    from ocr_batch.batch.run import Engine, Step, Totals
     from ocr_batch.batch.sinks import Sink
     from ocr_batch.recognition.decoder import DecoderOptions
 
@@ -215,10 +216,12 @@ def reading_job(args: argparse.Namespace, formats: tuple[str, ...]) -> RenderJob
 
 
 def reading_jobs(args: argparse.Namespace) -> int:
-    """Return how many processes read."""
+    """Return how many processes read; 0 for as many as a cluster has cores."""
     from ocr_batch.batch.local import available_cores
 
-    return int(args.jobs or available_cores())
+    if args.jobs or getattr(args, "ray_address", None):
+        return int(args.jobs or 0)
+    return available_cores()
 
 
 def read_into(
@@ -230,6 +233,7 @@ def read_into(
     *,
     fresh: bool = False,
     staff: Sequence[Process] = (),
+    engine: Engine | None = None,
 ) -> Totals:
     """Read files into a folder, as the options say, and show how it goes on.
 
@@ -246,10 +250,12 @@ def read_into(
     fresh : bool
         Whether to read what is done already.
     staff : sequence of Process
-        Processes that were started early.
+        Processes of this machine that were started early.
+    engine : Engine, optional
+        What reads the files and classifies; by default processes of this machine.
     """
     sink = folder.sink(found, settings, jobs=reading_jobs(args), fresh=fresh)
-    return read_files(args, [str(item.path) for item in found], job, sink, staff)
+    return read_files(args, [str(item.path) for item in found], job, sink, staff, engine)
 
 
 def read_files(
@@ -258,6 +264,7 @@ def read_files(
     job: RenderJob,
     sink: Sink,
     staff: Sequence[Process] = (),
+    engine: Engine | None = None,
 ) -> Totals:
     """Read files into a sink, as the options say, and show how it goes on.
 
@@ -270,7 +277,9 @@ def read_files(
         From `reading_job`.
     sink : Sink
     staff : sequence of Process
-        Processes that were started early.
+        Processes of this machine that were started early.
+    engine : Engine, optional
+        What reads the files and classifies; by default processes of this machine.
     """
     from ocr_batch.batch.classifying import classifying
     from ocr_batch.batch.local import DEFAULT_TIMEOUT, run_processes
@@ -279,7 +288,9 @@ def read_files(
 
     pages, jobs = job.pages, reading_jobs(args)
     with (
-        classifying(find_bundle(pages.model), pages.backend, pages.batch) as process,
+        nullcontext()
+        if engine
+        else classifying(find_bundle(pages.model), pages.backend, pages.batch) as process,
         progress("page", quiet=args.quiet) as bar,
     ):
         if process is not None:
@@ -293,7 +304,7 @@ def read_files(
             jobs=jobs,
             timeout=DEFAULT_TIMEOUT if args.timeout is None else args.timeout,
             watch=lambda step: _show(bar, step),
-            engine=partial(run_processes, staff=staff),
+            engine=engine or partial(run_processes, staff=staff),
         )
         return totals if process is None else replace(totals, device=process.report())
 
@@ -324,7 +335,8 @@ def _closing_line(totals: Totals, output: str) -> str:
     written = output != "-" and (totals.read or totals.empty)
     where = f". The text is in {output}" if written else ""
     if totals.failed and output != "-":
-        where += f", the errors are in {Path(output) / 'pages.csv'}"
+        place = f"{output.rstrip('/')}/pages.csv" if "://" in output else Path(output, "pages.csv")
+        where += f", the errors are in {place}"
     before = f", {totals.earlier} from an earlier run" if totals.earlier else ""
     return f"{pages}{before}: {', '.join(parts)}{where}."
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,7 @@ from ocr_batch.errors import ImageError, UsageError
 from ocr_batch.imaging.formats import Decoded, RasterFile, flatten, has_two_values
 from ocr_batch.imaging.orientation import swaps_axes, to_stored
 from ocr_batch.imaging.pdf import PdfFile, is_pdf
+from ocr_batch.imaging.remote import fetched, is_url
 
 __all__ = [
     "MAX_PIXELS",
@@ -91,7 +92,7 @@ def count_pages(path: str | os.PathLike[str]) -> int:
     ImageError
         The file can not be opened, or is no image.
     """
-    with _opened(Path(path)) as file:
+    with _opened(os.fspath(path)) as file:
         return file.pages
 
 
@@ -102,6 +103,7 @@ def load_page(path: str | os.PathLike[str], number: int = 1, *, limit: int = MAX
     ----------
     path : str or path-like
         PNG, JPEG, TIFF, BMP, WebP, JPEG 2000, GIF, PNM or PDF, known by content, not by name.
+        A URL such as ``s3://bucket/page.png`` needs fsspec and is fetched first.
     number : int
         Page within the file, from 1.
     limit : int
@@ -117,11 +119,11 @@ def load_page(path: str | os.PathLike[str], number: int = 1, *, limit: int = MAX
     ImageError
         The file or the page is missing, damaged, cut short or too large.
     """
-    path = Path(path)
-    with _opened(path) as file:
+    source = _source(path)
+    with _opened(source) as file:
         if not 1 <= number <= file.pages:
             raise ImageError(f"There is no page {number}: the file has {file.pages}.")
-        return _sheet(file.decode(number, limit), str(path), number, limit)
+        return _sheet(file.decode(number, limit), source, number, limit)
 
 
 def load_sheets(
@@ -144,26 +146,41 @@ def load_sheets(
     Sheet or BadPage
         In the order of the pages.
     """
-    path = Path(path)
+    source = _source(path)
     try:
-        with _opened(path) as file:
+        with _opened(source) as file:
             for number in range(1, file.pages + 1):
-                yield _sheet_or_bad(file, path, number, limit)
+                yield _sheet_or_bad(file, source, number, limit)
     except ImageError as error:
-        yield BadPage(str(path), 1, error)
+        yield BadPage(source, 1, error)
 
 
 def _sheet_or_bad(
-    file: RasterFile | PdfFile, path: Path, number: int, limit: int
+    file: RasterFile | PdfFile, source: str, number: int, limit: int
 ) -> Sheet | BadPage:
     try:
-        return _sheet(file.decode(number, limit), str(path), number, limit)
+        return _sheet(file.decode(number, limit), source, number, limit)
     except ImageError as error:
-        return BadPage(str(path), number, error)
+        return BadPage(source, number, error)
+
+
+def _source(path: str | os.PathLike[str]) -> str:
+    """Return a path as it stands in sheets."""
+    text = os.fspath(path)
+    return text if is_url(text) else str(Path(text))
 
 
 @contextmanager
-def _opened(path: Path) -> Iterator[RasterFile | PdfFile]:
+def _opened(source: str) -> Iterator[RasterFile | PdfFile]:
+    if is_url(source):
+        with fetched(source) as copy:
+            if not is_pdf(copy.read(1024)):
+                yield RasterFile(copy)
+                return
+            with closing(PdfFile(copy)) as document:
+                yield document
+        return
+    path = Path(source)
     try:
         # A pipe or a device would be waited for; so look before opening.
         status = path.stat()
@@ -186,11 +203,8 @@ def _opened(path: Path) -> Iterator[RasterFile | PdfFile]:
         if raster is not None:
             yield raster
             return
-    document = PdfFile(path)
-    try:
+    with closing(PdfFile(path)) as document:
         yield document
-    finally:
-        document.close()
 
 
 def _why_not_opened(path: Path, error: OSError | ValueError) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 
@@ -28,12 +28,15 @@ def is_pdf(start: bytes) -> bool:
 class PdfFile:
     """The pages of a PDF. PDFium must not be used by two threads at a time."""
 
-    def __init__(self, path: Path) -> None:
-        """Open the document; raises ImageError when it is damaged or needs a password."""
+    def __init__(self, place: Path | BinaryIO) -> None:
+        """Open the document; raises ImageError when it is damaged or needs a password.
+
+        A file is not closed, and stays open as long as the document.
+        """
         import pypdfium2
 
         try:
-            self._document: Any = pypdfium2.PdfDocument(path)
+            self._document: Any = pypdfium2.PdfDocument(place)
         except pypdfium2.PdfiumError as error:
             if "password" in str(error).lower():
                 raise ImageError(

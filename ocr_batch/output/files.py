@@ -10,10 +10,10 @@ from pathlib import Path
 
 from ocr_batch.errors import OutputError
 
-__all__ = ["make_folder", "open_atomic", "remove_drafts", "remove_file", "write_atomic"]
+__all__ = ["DRAFT", "make_folder", "open_atomic", "remove_drafts", "remove_file", "write_atomic"]
 
 #: A file that is being written is called so, with something random between.
-_DRAFT = (".ocr-batch-", ".tmp")
+DRAFT = (".ocr-batch-", ".tmp")
 
 
 def _refuse(path: Path, error: OSError) -> OutputError:
@@ -62,7 +62,7 @@ def open_atomic(path: Path, *, sync: bool = False) -> Iterator[Callable[[str | b
     """
     make_folder(path.parent)
     # Its own short name, so that a name of the greatest length allowed still works.
-    draft = path.parent / secrets.token_hex(8).join(_DRAFT)
+    draft = path.parent / secrets.token_hex(8).join(DRAFT)
     try:
         stream = draft.open("xb")
     except OSError as error:
@@ -119,7 +119,7 @@ def remove_drafts(folder: Path) -> None:
 
     Nobody else may be writing there. What can not be removed stays.
     """
-    start, end = _DRAFT
+    start, end = DRAFT
     for place, _, names in os.walk(folder):
         for name in names:
             if name.startswith(start) and name.endswith(end):

@@ -1,0 +1,224 @@
+"""What the processes of a Ray cluster do: open long files, and read units of work."""
+
+from __future__ import annotations
+
+import pickle
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+from typing import TYPE_CHECKING, Any
+
+import ocr_batch
+from ocr_batch.batch.local import Supervisor, run_processes
+from ocr_batch.batch.work import Event, Job, Opened, Part
+from ocr_batch.errors import OcrBatchError
+from ocr_batch.imaging.remote import is_url
+
+if TYPE_CHECKING:
+    from ocr_batch.imaging.load import Sheet
+
+__all__ = [
+    "PART_PAGES",
+    "REMOTE_PART_PAGES",
+    "Piece",
+    "Task",
+    "differences",
+    "open_files",
+    "pack",
+    "read_parts",
+    "unpack",
+    "versions",
+]
+
+#: Pages of a long file that are read by one task.
+PART_PAGES = 16
+#: As many where each task has to fetch the whole file.
+REMOTE_PART_PAGES = 64
+#: What the text may depend on: the same on every machine of a cluster.
+_LIBRARIES = ("numpy", "opencv-python-headless", "scikit-image", "ai-edge-litert", "keras")
+
+
+@dataclass(frozen=True)
+class Task:
+    """What every task of a run needs to know.
+
+    Attributes
+    ----------
+    run : str
+        Names the run: a process keeps what it has loaded for as long as this stays the same.
+    job : Job
+        Reads pages.
+    limit : float
+        Seconds a page may take, 0 for no limit.
+    """
+
+    run: str
+    job: Job[Any]
+    limit: float
+
+
+@dataclass(frozen=True)
+class Piece:
+    """A file or a part of one; of a part also what was found when its file was opened."""
+
+    part: Part
+    opened: Opened | None = None
+
+
+def versions() -> dict[str, str]:
+    """Return the versions of this program and of what the text may depend on, by name."""
+    found = {"ocr-batch": ocr_batch.__version__}
+    for name in _LIBRARIES:
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            found[name] = "none"
+    return found
+
+
+def pack(rows: Iterable[object]) -> Any:
+    """Return a table of one column with a pickled object in each row."""
+    import pyarrow
+
+    # Paths may hold bytes that no text column takes, and events hold errors.
+    return pyarrow.table({"row": pyarrow.array([pickle.dumps(row) for row in rows], "binary")})
+
+
+def unpack(table: Any) -> list[Any]:
+    """Return the objects of a table that `pack` made."""
+    return [pickle.loads(row.as_py()) for row in table.column("row")]
+
+
+class _CountingJob(Job[int]):
+    """Opens files and reads nothing: the value of a file's only page is its number of pages."""
+
+    def __init__(self, job: Job[Any]) -> None:
+        self._job = job
+        self._pages: dict[str, int] = {}
+
+    def prepare(self) -> None:
+        """Do without the models."""
+
+    def digest(self, source: str) -> str:
+        """Return what the job itself does."""
+        return self._job.digest(source)
+
+    def count_pages(self, source: str) -> int:
+        """Count, and say 1."""
+        self._pages[source] = self._job.count_pages(source)
+        return 1
+
+    def load_page(self, source: str, number: int) -> Sheet:
+        """Return a sheet of one pixel."""
+        import numpy as np
+
+        from ocr_batch.imaging.load import Sheet
+
+        return Sheet(np.zeros((1, 1), np.uint8), source)
+
+    def read(self, sheets: Sequence[Sheet]) -> list[int]:
+        """Return the number of pages of the files."""
+        return [self._pages.pop(sheet.source) for sheet in sheets]
+
+
+def open_files(table: Any, task: Task) -> Any:
+    """Take long files apart.
+
+    Parameters
+    ----------
+    table : pyarrow.Table
+        Of `Piece`, whole files.
+    task : Task
+
+    Returns
+    -------
+    pyarrow.Table
+        Of `Piece`: the parts of each file, of up to `PART_PAGES` pages. A file that can not be
+        opened, or is to be compared with what is known of it, stays as it is: whoever reads it
+        does the rest.
+    """
+    pieces: list[Piece] = unpack(table)
+    rows = [piece for piece in pieces if piece.part.known is not None]
+    pieces = [piece for piece in pieces if piece.part.known is None]
+    digests: dict[int, str] = {}
+    pages: dict[int, int] = {}
+    sources = [piece.part.source for piece in pieces]
+    # In a process of its own: a decoder may crash or hang when it opens a file.
+    with closing(
+        run_processes(sources, _CountingJob(task.job), jobs=1, timeout=task.limit)
+    ) as events:
+        for event in events:
+            if isinstance(event, Opened):
+                digests[event.index] = event.digest
+            elif event.value is not None:
+                pages[event.index] = event.value
+    for number, piece in enumerate(pieces):
+        if number not in pages:
+            rows.append(piece)
+            continue
+        index, source, last = piece.part.index, piece.part.source, pages[number]
+        opened = Opened(index, last, digests[number])
+        step = REMOTE_PART_PAGES if is_url(source) else PART_PAGES
+        for first in range(1, last + 1, step):
+            rows.append(Piece(Part(index, source, (first, min(first + step - 1, last))), opened))
+    return pack(rows)
+
+
+#: The reading process that belongs to this one, and the run that it was started for.
+_team: tuple[str, Supervisor[Any]] | None = None
+
+
+def _dismiss() -> None:
+    global _team  # noqa: PLW0603 - a process has one team for life
+    if _team is not None:
+        _team[1].close()
+    _team = None
+
+
+def _reading(task: Task) -> Supervisor[Any]:
+    """Return the reading process of this one, with the models in it."""
+    global _team  # noqa: PLW0603
+    if _team is None or _team[0] != task.run:
+        _dismiss()
+        _team = task.run, Supervisor(task.job, 1, task.limit)
+    return _team[1]
+
+
+def read_parts(table: Any, task: Task) -> Any:
+    """Read a unit of work.
+
+    A process of Ray's supervises a reading process of the local engine's, so that a page that
+    crashes or hangs costs that page and nothing else, and is reported in the same words.
+
+    Parameters
+    ----------
+    table : pyarrow.Table
+        Of `Piece`.
+    task : Task
+
+    Returns
+    -------
+    pyarrow.Table
+        Of a list of events in a single row, or of the `OcrBatchError` that ends the run.
+    """
+    pieces: list[Piece] = unpack(table)
+    events: list[Event[Any]] = [piece.opened for piece in pieces if piece.opened is not None]
+    try:
+        events.extend(_reading(task).read([piece.part for piece in pieces]))
+    except OcrBatchError as error:
+        _dismiss()
+        return pack([error])
+    except BaseException:
+        _dismiss()
+        raise
+    return pack([events])
+
+
+def differences(here: Mapping[str, str]) -> list[str]:
+    """Return in what the versions of this machine differ from others."""
+    return [
+        f"{name} {there} instead of {here[name]}"
+        for name, there in versions().items()
+        if there != here.get(name)
+    ]
