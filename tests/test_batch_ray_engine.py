@@ -9,7 +9,7 @@ import sys
 import time
 from collections.abc import Callable, Generator, Iterator
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,11 +18,16 @@ import pytest
 from cli_tools import COMMAND, PACKAGE, environment, run, save, text_image, tree
 from test_batch_local import ScriptedJob, running, summary, wait_for
 
+from ocr_batch.batch.job import PageJob
 from ocr_batch.batch.local import run_processes
+from ocr_batch.batch.pipeline import Models, ReadOptions, load_models, read_sheets
+from ocr_batch.batch.ray_classify import Relay, open_posts
 from ocr_batch.batch.ray_engine import run_ray
 from ocr_batch.batch.ray_tasks import PART_PAGES, versions
 from ocr_batch.batch.work import Finished, Opened
 from ocr_batch.errors import BundleError, OcrBatchError, PageTimeoutError, UsageError
+from ocr_batch.imaging.load import Sheet, load_page
+from ocr_batch.recognition.remote import RemoteClassifier
 
 ray_cluster = pytest.importorskip("ray.cluster_utils", reason="Ray is not installed")
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="signals, and Ray's own limits")
@@ -67,8 +72,8 @@ SOURCES = ["a", "b*3", f"long*{2 * PART_PAGES + 8}:.tif", "c", "unopenable", *["
 
 
 def test_the_events_are_those_of_the_local_engine(cluster) -> None:
-    bad = ["worse*2:crash@2", "bug:bug@1", "bad*20:exit@19", "deadly:.tif", "stuck:hang@1"]
-    sources = [*SOURCES, *bad, "longer*20:.pdf", *SOURCES]
+    bad = ["worse*2:crash@2", "bug:bug@1", "deadly:.tif", "stuck:hang@1"]
+    sources = [*SOURCES, *bad, "longer*20:.pdf", "g", "h"]
     expected = summary(run_processes(sources, NamedJob(), jobs=2, timeout=1.5))
     pages: dict[int, int] = {}
     events = []
@@ -84,7 +89,7 @@ def test_the_events_are_those_of_the_local_engine(cluster) -> None:
     got = summary(events)
     assert {k: str(v) for k, v in got.items()} == {k: str(v) for k, v in expected.items()}
     assert {k: type(v) for k, v in got.items()} == {k: type(v) for k, v in expected.items()}
-    assert sum(isinstance(error, PageTimeoutError) for error in got.values()) == 4
+    assert sum(isinstance(error, PageTimeoutError) for error in got.values()) == 3
     assert list(got) == sorted(got)
 
 
@@ -99,7 +104,7 @@ def test_a_model_that_can_not_be_loaded_ends_the_run(cluster) -> None:
 
 def test_machines_with_other_versions_are_refused(cluster, monkeypatch) -> None:
     others = {**versions(), "numpy": "1.0"}
-    monkeypatch.setattr("ocr_batch.batch.ray_tasks.versions", lambda: others)
+    monkeypatch.setattr("ocr_batch.batch.ray_tasks.versions", lambda model: others)
     with pytest.raises(OcrBatchError, match=rf"numpy {np.__version__} instead of 1\.0"):
         list(run_ray(["a"], NamedJob(), address=cluster.address))
 
@@ -220,6 +225,57 @@ def test_a_machine_that_is_lost_costs_a_second_try(
         assert done.returncode == 5, done.stderr
         assert "60 pages, 56 from an earlier run" in done.stderr
         assert with_paths(tree(out)) == expected
+
+
+def test_actors_classify_for_their_machine_and_for_others(cluster, scans: Path) -> None:
+    pytest.importorskip("keras")
+    import ray
+
+    sources = [str(scans / f"page{number}.png") for number in range(3)]
+    second = cluster.add_node(**NODE)
+    ray.init(cluster.address, log_to_driver=False, logging_level="ERROR")
+    try:
+        # The actors load the model while this process does.
+        posts = open_posts(ray, "english", None)
+        assert len(posts) == 2
+        models = load_models("english", backend="keras")
+        read = [load_page(source) for source in sources]
+        crops = score_input(read[0], models)
+        here = ray.get_runtime_context().get_node_id()
+        near = [post for post in posts if post.node == here]
+        far = [post for post in posts if post.node != here]
+        card = models.classifier.card
+        lines = {}
+        for kind, those in (("near", near), ("far", far), ("all", posts)):
+            relay = Relay(those)
+            lines[kind] = RemoteClassifier(relay.address, card)
+            assert np.array_equal(lines[kind].scores(*crops), models.classifier.scores(*crops))
+        # Whoever loses its actor goes to another one.
+        ray.kill(near[0].actor)
+        assert np.array_equal(lines["all"].scores(*crops), models.classifier.scores(*crops))
+        del posts, near, far, lines
+        cluster.remove_node(second)
+
+        job = PageJob("english", "keras", ReadOptions())
+        got = summary(run_ray(sources, job, address=cluster.address))
+        assert got == {(index, 1): page for index, page in enumerate(read_sheets(read, models))}
+    finally:
+        ray.shutdown()
+
+
+def score_input(sheet: Sheet, models: Models) -> tuple[Any, Any]:
+    """Return the crops of a page's atoms, and their geometry."""
+    taken = []
+
+    class Taking:
+        card, backend, batch = models.classifier.card, "keras", 1024
+
+        def scores(self, images, geometry=None):
+            taken.append((images.copy(), geometry.copy()))
+            return models.classifier.scores(images, geometry)
+
+    read_sheets([sheet], replace(models, classifier=Taking()))
+    return taken[0]
 
 
 def test_the_journal_of_a_remote_folder_is_named(scans: Path, tmp_path: Path) -> None:

@@ -16,6 +16,7 @@ from typing import Any, TypeVar
 
 from ocr_batch.batch import ray_tasks
 from ocr_batch.batch.local import DEFAULT_TIMEOUT, Sequencer, available_cores, in_dealing_order
+from ocr_batch.batch.ray_classify import Post, open_posts
 from ocr_batch.batch.ray_tasks import Piece, Task
 from ocr_batch.batch.work import (
     NOTHING_KNOWN,
@@ -29,6 +30,8 @@ from ocr_batch.batch.work import (
 )
 from ocr_batch.errors import OcrBatchError, PageTimeoutError, UsageError
 from ocr_batch.imaging.remote import is_url
+from ocr_batch.recognition.bundle import find_bundle
+from ocr_batch.recognition.remote import AVAILABLE
 
 __all__ = ["require_ray", "run_ray"]
 
@@ -131,18 +134,18 @@ def _first_line(error: BaseException) -> str:
     return (text or type(error).__name__).rstrip(".") + "."
 
 
-def _check_nodes(ray: Any) -> None:
+def _check_nodes(ray: Any, model: str) -> None:
     """Refuse a cluster whose machines might read otherwise than this one."""
     from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
     def compare(here: dict[str, str]) -> list[str]:
         from ocr_batch.batch.ray_tasks import differences
 
-        return differences(here)
+        return differences(here, model)
 
     check = ray.remote(num_cpus=0, max_retries=1)(compare)
     nodes = [node for node in ray.nodes() if node["Alive"]]
-    here = ray_tasks.versions()
+    here = ray_tasks.versions(model)
     answers = [
         check.options(
             scheduling_strategy=NodeAffinitySchedulingStrategy(node["NodeID"], soft=False)
@@ -165,6 +168,13 @@ def _check_nodes(ray: Any) -> None:
                 f"Machine {name} of the cluster has {', '.join(others)}, so it might read "
                 "otherwise. Install the same versions on all machines."
             )
+
+
+def _known_everywhere(model: str) -> str:
+    """Return the name of a shipped bundle, or the absolute path of another."""
+    folder = find_bundle(model)
+    shipped = model == folder.name and folder.parent == find_bundle("english").parent
+    return model if shipped else str(folder)
 
 
 class _Books:
@@ -344,8 +354,15 @@ def run_ray(
     else:
         parts = in_dealing_order(places, known)
     with _connected(address, jobs) as ray:
-        _check_nodes(ray)
-        task = Task(secrets.token_hex(8), job, timeout)
+        pages = ray_tasks.page_job(job)
+        model = _known_everywhere(pages.model) if pages else ""
+        _check_nodes(ray, model)
+        posts: list[Post] = []
+        if pages is not None:
+            job = ray_tasks.with_model(job, model)
+            if pages.backend == "keras" and AVAILABLE:
+                posts = open_posts(ray, model, pages.batch)
+        task = Task(secrets.token_hex(8), job, timeout, tuple(posts))
         sequencer = Sequencer[T]() if in_order else None
         for event in _Run(ray, task, jobs, in_order).events(parts):
             yield from (event,) if sequencer is None else sequencer.add(event)

@@ -5,15 +5,18 @@ from __future__ import annotations
 import pickle
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Any
 
 import ocr_batch
+from ocr_batch.batch.job import PageJob, RenderJob
 from ocr_batch.batch.local import Supervisor, run_processes
+from ocr_batch.batch.ray_classify import Post, Relay
 from ocr_batch.batch.work import Event, Job, Opened, Part
 from ocr_batch.errors import OcrBatchError
 from ocr_batch.imaging.remote import is_url
+from ocr_batch.recognition.bundle import CARD, checksum, find_bundle
 
 if TYPE_CHECKING:
     from ocr_batch.imaging.load import Sheet
@@ -26,9 +29,12 @@ __all__ = [
     "differences",
     "open_files",
     "pack",
+    "page_job",
     "read_parts",
     "unpack",
     "versions",
+    "with_address",
+    "with_model",
 ]
 
 #: Pages of a long file that are read by one task.
@@ -51,11 +57,14 @@ class Task:
         Reads pages.
     limit : float
         Seconds a page may take, 0 for no limit.
+    posts : tuple of Post
+        Who classifies; none when each reading process does so for itself.
     """
 
     run: str
     job: Job[Any]
     limit: float
+    posts: tuple[Post, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -66,14 +75,27 @@ class Piece:
     opened: Opened | None = None
 
 
-def versions() -> dict[str, str]:
-    """Return the versions of this program and of what the text may depend on, by name."""
+def versions(model: str = "") -> dict[str, str]:
+    """Return the versions of this program and of what the text may depend on, by name.
+
+    Parameters
+    ----------
+    model : str
+        Name or path of a bundle, if there is one; its version is the hash of its card.
+
+    Raises
+    ------
+    BundleError
+        If there is no such bundle.
+    """
     found = {"ocr-batch": ocr_batch.__version__}
     for name in _LIBRARIES:
         try:
             found[name] = version(name)
         except PackageNotFoundError:
             found[name] = "none"
+    if model:
+        found["model"] = checksum(find_bundle(model) / CARD)[:12]
     return found
 
 
@@ -167,6 +189,8 @@ def open_files(table: Any, task: Task) -> Any:
 
 #: The reading process that belongs to this one, and the run that it was started for.
 _team: tuple[str, Supervisor[Any]] | None = None
+#: What stands between it and those that classify, and the run.
+_between: tuple[str, Relay] | None = None
 
 
 def _dismiss() -> None:
@@ -181,8 +205,40 @@ def _reading(task: Task) -> Supervisor[Any]:
     global _team  # noqa: PLW0603
     if _team is None or _team[0] != task.run:
         _dismiss()
-        _team = task.run, Supervisor(task.job, 1, task.limit)
+        job = with_address(task.job, _relay(task).address) if task.posts else task.job
+        _team = task.run, Supervisor(job, 1, task.limit)
     return _team[1]
+
+
+def _relay(task: Task) -> Relay:
+    """Return what stands between this process's reading process and those that classify."""
+    global _between  # noqa: PLW0603
+    if _between is None or _between[0] != task.run:
+        _between = task.run, Relay(task.posts)
+    return _between[1]
+
+
+def page_job(job: Job[Any]) -> PageJob | None:
+    """Return what of a job names the model and how to classify; None for a job of another kind."""
+    if isinstance(job, RenderJob):
+        return job.pages
+    return job if isinstance(job, PageJob) else None
+
+
+def with_model(job: Job[Any], model: str) -> Job[Any]:
+    """Return a job that reads with a bundle."""
+    if isinstance(job, RenderJob):
+        return replace(job, pages=replace(job.pages, model=model))
+    assert isinstance(job, PageJob)
+    return replace(job, model=model)
+
+
+def with_address(job: Job[Any], address: str) -> Job[Any]:
+    """Return a job whose crops are classified at an address."""
+    if isinstance(job, RenderJob):
+        return replace(job, pages=replace(job.pages, address=address))
+    assert isinstance(job, PageJob)
+    return replace(job, address=address)
 
 
 def read_parts(table: Any, task: Task) -> Any:
@@ -215,10 +271,10 @@ def read_parts(table: Any, task: Task) -> Any:
     return pack([events])
 
 
-def differences(here: Mapping[str, str]) -> list[str]:
+def differences(others: Mapping[str, str], model: str) -> list[str]:
     """Return in what the versions of this machine differ from others."""
     return [
-        f"{name} {there} instead of {here[name]}"
-        for name, there in versions().items()
-        if there != here.get(name)
+        f"{name} {version} instead of {others.get(name)}"
+        for name, version in versions(model).items()
+        if version != others.get(name)
     ]

@@ -23,6 +23,7 @@ __all__ = [
     "AVAILABLE",
     "COUNT",
     "HELLO",
+    "Channel",
     "Layout",
     "RemoteClassifier",
     "Segment",
@@ -166,8 +167,8 @@ def pack_greeting(error: OcrBatchError | None = None) -> bytes:
     return _GREETING.pack(kind, len(text)) + text
 
 
-class RemoteClassifier:
-    """Sends crops to the process that classifies, and waits for their scores.
+class Channel:
+    """A connection to the process that classifies, over all its lives.
 
     Waits for that process to be ready when it is made. When the process dies, its successor gets
     the crops that it owed.
@@ -176,8 +177,8 @@ class RemoteClassifier:
     ----------
     address : str
         Of the process's socket.
-    card : Card
-        Of the bundle that it has loaded.
+    segment : Segment
+        Where the crops lie; it is shared with that process.
 
     Raises
     ------
@@ -185,16 +186,13 @@ class RemoteClassifier:
         Whatever kept that process from its work.
     """
 
-    def __init__(self, address: str, card: Card) -> None:
-        self.backend, self.card, self.batch = "keras", card, CAPACITY
+    def __init__(self, address: str, segment: Segment) -> None:
         self._address = address
-        self._segment = Segment(Layout.of(card))
+        self._segment = segment
         self._connection: socket.socket | None = self._connect()
 
-    def scores(
-        self, images: NDArray[np.uint8], geometry: NDArray[np.float32] | None = None
-    ) -> NDArray[np.float32]:
-        """See `Classifier.scores`.
+    def exchange(self, count: int) -> None:
+        """Have so many crops in the segment classified.
 
         Raises
         ------
@@ -203,19 +201,6 @@ class RemoteClassifier:
         SystemExit
             If it has no successor any more: there is nothing that this process could still do.
         """
-        inputs = checked(self.card, images, geometry)
-        result = np.empty((len(images), len(self.card.classes)), np.float32)
-        for rows in slices(len(images), CAPACITY):
-            count = rows.stop - rows.start
-            self._segment.images[:count] = inputs["image"][rows]
-            if "geometry" in inputs:
-                self._segment.geometry[:count] = inputs["geometry"][rows]
-            self._exchange(count)
-            result[rows] = self._segment.scores[:count]
-        return result
-
-    def _exchange(self, count: int) -> None:
-        """Have the crops in shared memory classified."""
         for _ in range(_ATTEMPTS):
             try:
                 if self._connection is None:
@@ -227,12 +212,17 @@ class RemoteClassifier:
                 receive(self._connection, COUNT.size)
                 return
             except (OSError, EOFError):
-                self._connection.close()
-                self._connection = None
+                self.close()
         raise OcrBatchError(
             "The process that classifies characters died twice over this page. "
             "Look whether the GPU works, or choose another --backend."
         )
+
+    def close(self) -> None:
+        """End the connection; the segment stays."""
+        if self._connection is not None:
+            self._connection.close()
+        self._connection = None
 
     def _connect(self) -> socket.socket:
         """Introduce this process and wait until it is greeted."""
@@ -259,3 +249,40 @@ class RemoteClassifier:
             "The process that classifies characters is gone. Try again, "
             "or choose another --backend."
         )
+
+
+class RemoteClassifier:
+    """Sends crops to the process that classifies, and waits for their scores.
+
+    Parameters
+    ----------
+    address : str
+        Of the process's socket.
+    card : Card
+        Of the bundle that it has loaded.
+
+    Raises
+    ------
+    BundleError, UsageError, OcrBatchError
+        Whatever kept that process from its work.
+    """
+
+    def __init__(self, address: str, card: Card) -> None:
+        self.backend, self.card, self.batch = "keras", card, CAPACITY
+        self._segment = Segment(Layout.of(card))
+        self._channel = Channel(address, self._segment)
+
+    def scores(
+        self, images: NDArray[np.uint8], geometry: NDArray[np.float32] | None = None
+    ) -> NDArray[np.float32]:
+        """See `Classifier.scores`; raises what `Channel.exchange` does."""
+        inputs = checked(self.card, images, geometry)
+        result = np.empty((len(images), len(self.card.classes)), np.float32)
+        for rows in slices(len(images), CAPACITY):
+            count = rows.stop - rows.start
+            self._segment.images[:count] = inputs["image"][rows]
+            if "geometry" in inputs:
+                self._segment.geometry[:count] = inputs["geometry"][rows]
+            self._channel.exchange(count)
+            result[rows] = self._segment.scores[:count]
+        return result
