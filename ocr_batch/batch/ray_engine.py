@@ -364,5 +364,11 @@ def run_ray(
                 posts = open_posts(ray, model, pages.batch)
         task = Task(secrets.token_hex(8), job, timeout, tuple(posts))
         sequencer = Sequencer[T]() if in_order else None
-        for event in _Run(ray, task, jobs, in_order).events(parts):
-            yield from (event,) if sequencer is None else sequencer.add(event)
+        try:
+            for event in _Run(ray, task, jobs, in_order).events(parts):
+                yield from (event,) if sequencer is None else sequencer.add(event)
+        except ray.exceptions.RayError as error:
+            raise OcrBatchError(
+                f"The cluster was lost: {_first_line(error)} Look at it with `ray status`, and run "
+                "the same command again: it goes on where this run has ended."
+            ) from error
