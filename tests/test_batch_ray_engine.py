@@ -74,11 +74,11 @@ SOURCES = ["a", "b*3", f"long*{2 * PART_PAGES + 8}:.tif", "c", "unopenable", *["
 def test_the_events_are_those_of_the_local_engine(cluster) -> None:
     bad = ["worse*2:crash@2", "bug:bug@1", "deadly:.tif", "stuck:hang@1"]
     sources = [*SOURCES, *bad, "longer*20:.pdf", "g", "h"]
-    expected = summary(run_processes(sources, NamedJob(), jobs=2, timeout=1.5))
+    expected = summary(run_processes(sources, NamedJob(), jobs=2, timeout=1.2))
     pages: dict[int, int] = {}
     events = []
     for event in run_ray(
-        sources, NamedJob(), address=cluster.address, in_order=True, jobs=1, timeout=1.5
+        sources, NamedJob(), address=cluster.address, in_order=True, jobs=1, timeout=1.2
     ):
         events.append(event)
         if isinstance(event, Opened):
@@ -137,17 +137,17 @@ def interrupted(
 @pytest.mark.skipif(not Path("/proc").is_dir(), reason="looks for processes in /proc")
 def test_a_worker_process_that_is_killed_costs_a_second_try(cluster, tmp_path: Path) -> None:
     log = tmp_path / "log"
-    sources = [*["a:slow@1"] * 14, "b*2:.tif"]
+    sources = [*["a:slow@1"] * 9, "b*2:.tif"]
     killed: set[int] = set()
 
     def kill() -> None:
-        assert len(log.read_text().splitlines()) < 10, "pages come at the end only"
+        assert len(log.read_text().splitlines()) < 8, "pages come at the end only"
         killed.update(workers(log))
         for pid in killed:
             os.kill(pid, signal.SIGKILL)
 
     events = run_ray(sources, NamedJob(str(log)), address=cluster.address)
-    got = interrupted(events, kill, 4)
+    got = interrupted(events, kill, 2)
     assert killed
     assert {key: str(value).partition("#")[0] for key, value in got.items()} == {
         (index, number): source

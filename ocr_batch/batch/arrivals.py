@@ -40,11 +40,13 @@ class Arrivals:
         Searched with their subfolders.
     settle : float
         Seconds that a file must have looked the same.
-    exclude : Path, optional
+    exclude : Path or str, optional
         The output folder, where it lies in one of them.
     """
 
-    def __init__(self, folders: Sequence[Path], settle: float, exclude: Path | None = None) -> None:
+    def __init__(
+        self, folders: Sequence[Path], settle: float, exclude: Path | str | None = None
+    ) -> None:
         self._folders = [str(folder) for folder in folders]
         self._settle = settle
         #: Seconds that the last look took.

@@ -68,8 +68,9 @@ def run(args: argparse.Namespace) -> int:
     from ocr_batch.batch.arrivals import Arrivals
     from ocr_batch.batch.folder import OutputFolder
     from ocr_batch.batch.settings import settings_of
+    from ocr_batch.batch.storage import is_url
 
-    output = Path(args.output)
+    output = args.output if is_url(args.output) else Path(args.output)
     if args.output == "-":
         raise UsageError("watch writes into a folder; give one with -o.")
     folders = [Path(folder) for folder in args.folders]
