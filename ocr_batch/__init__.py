@@ -19,7 +19,7 @@ from ocr_batch.errors import (
 
 if TYPE_CHECKING:
     from ocr_batch.batch.classify import Classified, classify
-    from ocr_batch.batch.pipeline import ReadOptions
+    from ocr_batch.batch.options import ReadOptions
     from ocr_batch.batch.reader import Reader, read, read_page
     from ocr_batch.batch.result import Result
 
@@ -53,7 +53,7 @@ __version__ = "0.1.0"
 #: Loaded when they are first used: they bring OpenCV and NumPy with them.
 _LAZY = {
     "Classified": "ocr_batch.batch.classify",
-    "ReadOptions": "ocr_batch.batch.pipeline",
+    "ReadOptions": "ocr_batch.batch.options",
     "Reader": "ocr_batch.batch.reader",
     "Result": "ocr_batch.batch.result",
     "classify": "ocr_batch.batch.classify",

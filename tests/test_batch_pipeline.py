@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from pages import Canvas, glyph_models, page_of, prose, sheet_of, turned
 
-from ocr_batch.batch.pipeline import ReadOptions, StageTimer, load_models, read_sheets
+from ocr_batch.batch.options import ReadOptions
+from ocr_batch.batch.pipeline import StageTimer, load_models, read_sheets
 from ocr_batch.errors import BundleError
 from ocr_batch.imaging.load import Sheet
 

@@ -20,7 +20,8 @@ from test_batch_local import ScriptedJob, running, summary, wait_for
 
 from ocr_batch.batch.job import PageJob
 from ocr_batch.batch.local import run_processes
-from ocr_batch.batch.pipeline import Models, ReadOptions, load_models, read_sheets
+from ocr_batch.batch.options import ReadOptions
+from ocr_batch.batch.pipeline import Models, load_models, read_sheets
 from ocr_batch.batch.ray_classify import Relay, open_posts
 from ocr_batch.batch.ray_engine import run_ray
 from ocr_batch.batch.ray_tasks import PART_PAGES, versions

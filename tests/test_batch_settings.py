@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from ocr_batch.batch.job import PageJob, RenderJob
-from ocr_batch.batch.pipeline import ReadOptions
+from ocr_batch.batch.options import ReadOptions
 from ocr_batch.batch.settings import settings_of
 from ocr_batch.errors import UsageError
 from ocr_batch.output.writers import Style

@@ -16,7 +16,7 @@ from cli_tools import COMMAND, environment, rows, run, save, text_image, tree
 
 import ocr_batch
 from ocr_batch import cli
-from ocr_batch.batch.pipeline import ReadOptions
+from ocr_batch.batch.options import ReadOptions
 from ocr_batch.commands import evaluate, reading
 from ocr_batch.output.writers import WRITERS
 
@@ -46,6 +46,20 @@ def test_help_and_version_load_nothing_heavy() -> None:
             script, capture_output=True, text=True, env=environment(), check=False
         )
         assert done.returncode == 0, done.stderr
+
+
+def test_the_process_that_deals_pages_out_loads_nothing_that_reads_them(
+    scans: Path, tmp_path: Path
+) -> None:
+    arguments = ["read", str(scans), "-o", str(tmp_path / "out"), "--quiet", "--jobs", "1"]
+    code = (
+        f"import sys\nfrom ocr_batch.cli import main\nassert main({arguments!r}) == 0\n"
+        "heavy = {'numpy', 'cv2', 'tensorflow', 'keras', 'scipy', 'skimage', 'PIL', 'fsspec'}\n"
+        "assert not heavy & set(sys.modules), heavy & set(sys.modules)\n"
+    )
+    script = [sys.executable, "-c", code]
+    done = subprocess.run(script, capture_output=True, text=True, env=environment(), check=False)
+    assert done.returncode == 0, done.stderr
 
 
 def test_version() -> None:

@@ -7,8 +7,9 @@ from hypothesis import strategies as st
 from pages import tiny_language
 
 from ocr_batch.recognition.charset import CLASSES, GARBAGE, LIGATURES, N_CHARACTERS
-from ocr_batch.recognition.decoder import Candidates, DecoderOptions, decode, make_candidates
+from ocr_batch.recognition.decoder import Candidates, decode, make_candidates
 from ocr_batch.recognition.language import SYMBOLS
+from ocr_batch.recognition.options import DecoderOptions
 
 LANGUAGE = tiny_language()
 # Wide enough to be exact.

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from ocr_batch.recognition.decoder import DecoderOptions
+from ocr_batch.recognition.options import DecoderOptions
 
 __all__ = ["AlignmentOptions", "ForcedPath", "Lattice", "LineTruth"]
 

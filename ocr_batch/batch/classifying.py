@@ -21,7 +21,6 @@ from typing import Any
 
 from ocr_batch.batch.device_report import HELLO_SECONDS, DeviceReport, Loaded, NotLoaded
 from ocr_batch.errors import OcrBatchError
-from ocr_batch.recognition.remote import AVAILABLE, HELLO, pack_greeting
 
 __all__ = ["ClassifyingProcess", "classifying"]
 
@@ -173,6 +172,8 @@ class ClassifyingProcess:
 
     def _refuse(self, error: OcrBatchError) -> None:
         """Tell whoever connects that nobody will classify."""
+        from ocr_batch.recognition.remote import HELLO, pack_greeting
+
         greeting = pack_greeting(error)
         while not self._over:
             if select.select([self._listener], [], [], _LOOK_SECONDS)[0]:
@@ -212,7 +213,13 @@ def classifying(
     ClassifyingProcess or None
         None with LiteRT, and on systems without Unix sockets: every process classifies for itself.
     """
-    if backend != "keras" or not AVAILABLE:
+    if backend != "keras":
+        yield None
+        return
+    # Brings NumPy, which a run with LiteRT does not need in this process.
+    from ocr_batch.recognition.remote import AVAILABLE
+
+    if not AVAILABLE:
         yield None
         return
     with ClassifyingProcess(folder, batch) as process:

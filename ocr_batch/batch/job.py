@@ -12,7 +12,8 @@ from ocr_batch.document import Page
 from ocr_batch.output.writers import WRITERS, Style
 
 if TYPE_CHECKING:
-    from ocr_batch.batch.pipeline import Models, ReadOptions, StageTimer
+    from ocr_batch.batch.options import ReadOptions
+    from ocr_batch.batch.pipeline import Models, StageTimer
     from ocr_batch.imaging.load import Sheet
 
 __all__ = ["PageJob", "RenderJob", "Rendered", "render"]

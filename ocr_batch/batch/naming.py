@@ -11,12 +11,11 @@ from pathlib import Path, PurePosixPath
 
 from ocr_batch.batch.inputs import SUFFIXES, Found
 from ocr_batch.batch.storage import first_bytes, is_url
-from ocr_batch.imaging.pdf import is_pdf
+from ocr_batch.imaging.signatures import is_pdf, is_tiff
 
 __all__ = ["Input", "assign_outputs", "page_stem"]
 
 _PAGED_SUFFIXES = frozenset({".tif", ".tiff", ".pdf"})
-_TIFF_STARTS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 _PAGE_OF = re.compile(r"(.+)-[0-9]{4,}")
 # The summary of a run, at the root of the output folder.
 _OUR_OWN = "pages"
@@ -141,7 +140,7 @@ def _may_have_pages(path: Path | str) -> bool:
         return True
     if isinstance(path, str):
         start = first_bytes(path)
-        return start.startswith(_TIFF_STARTS) or is_pdf(start)
+        return is_tiff(start) or is_pdf(start)
     try:
         if not path.is_file():
             return False
@@ -149,4 +148,4 @@ def _may_have_pages(path: Path | str) -> bool:
             start = file.read(1024)
     except (OSError, ValueError):
         return False
-    return start.startswith(_TIFF_STARTS) or is_pdf(start)
+    return is_tiff(start) or is_pdf(start)

@@ -5,11 +5,12 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
+from ocr_batch.batch.options import ReadOptions
 from ocr_batch.batch.scales import better_x_heights
 from ocr_batch.batch.turns import MANY, likely_turn, stands_upright
 from ocr_batch.document import Page
@@ -21,7 +22,7 @@ from ocr_batch.recognition.bundle import check_purpose, find_bundle, load_card
 from ocr_batch.recognition.charset import CLASSES
 from ocr_batch.recognition.classifier import Classifier, connect_classifier, load_classifier
 from ocr_batch.recognition.confidence import Confidence, ConfidenceModel
-from ocr_batch.recognition.decoder import DecoderOptions, Reading
+from ocr_batch.recognition.decoder import Reading
 from ocr_batch.recognition.language import LanguageModel
 from ocr_batch.recognition.reading import decode_pages
 from ocr_batch.recognition.scoring import (
@@ -38,7 +39,6 @@ from ocr_batch.segmentation.page import Segmented, resegment, segment
 
 __all__ = [
     "Models",
-    "ReadOptions",
     "ReadTrace",
     "StageTimer",
     "load_models",
@@ -50,25 +50,6 @@ __all__ = [
 # A page whose atoms look less like characters than this may stand on its side or head.
 _DOUBTFUL_PAGE = 0.7
 _CLEARLY_BETTER = 0.1
-
-
-@dataclass(frozen=True)
-class ReadOptions:
-    """How pages are read.
-
-    Attributes
-    ----------
-    deskew : bool
-        Level pages that show a clear angle.
-    orient : bool
-        Try pages that read badly on their side and on their head.
-    decoder : DecoderOptions
-        Weights of the decoder.
-    """
-
-    deskew: bool = True
-    orient: bool = True
-    decoder: DecoderOptions = field(default_factory=DecoderOptions)
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,8 @@ from ocr_batch.batch.classifying import classifying
 from ocr_batch.batch.inputs import find_inputs
 from ocr_batch.batch.job import PageJob
 from ocr_batch.batch.local import DEFAULT_TIMEOUT, available_cores, run_here, run_processes
-from ocr_batch.batch.pipeline import Models, ReadOptions, load_models, read_sheets
+from ocr_batch.batch.options import ReadOptions
+from ocr_batch.batch.pipeline import Models, load_models, read_sheets
 from ocr_batch.batch.result import Result
 from ocr_batch.batch.work import Opened
 from ocr_batch.document import Page

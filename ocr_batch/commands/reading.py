@@ -20,11 +20,11 @@ if TYPE_CHECKING:
     from ocr_batch.batch.inputs import Found
     from ocr_batch.batch.job import RenderJob
     from ocr_batch.batch.journal import Settings
-    from ocr_batch.batch.pipeline import ReadOptions
+    from ocr_batch.batch.options import ReadOptions
     from ocr_batch.batch.process import Process
     from ocr_batch.batch.run import Engine, Step, Totals
     from ocr_batch.batch.sinks import Sink
-    from ocr_batch.recognition.decoder import DecoderOptions
+    from ocr_batch.recognition.options import DecoderOptions
 
 __all__ = [
     "add_reading",
@@ -144,7 +144,7 @@ def add_reading(parser: Parser) -> argparse._ArgumentGroup:
 
 
 def _decoder(settings: Sequence[str]) -> DecoderOptions:
-    from ocr_batch.recognition.decoder import DecoderOptions
+    from ocr_batch.recognition.options import DecoderOptions
 
     options = DecoderOptions()
     known = {field.name: type(getattr(options, field.name)) for field in fields(options)}
@@ -172,7 +172,7 @@ def read_options(args: argparse.Namespace) -> ReadOptions:
     UsageError
         If a weight of the decoder is unknown or not a number.
     """
-    from ocr_batch.batch.pipeline import ReadOptions
+    from ocr_batch.batch.options import ReadOptions
 
     return ReadOptions(deskew=args.deskew, orient=args.orient, decoder=_decoder(args.decoder))
 

@@ -17,8 +17,9 @@ from numpy.typing import NDArray
 from ocr_batch.errors import ImageError, UsageError
 from ocr_batch.imaging.formats import Decoded, RasterFile, flatten, has_two_values
 from ocr_batch.imaging.orientation import swaps_axes, to_stored
-from ocr_batch.imaging.pdf import PdfFile, is_pdf
+from ocr_batch.imaging.pdf import PdfFile
 from ocr_batch.imaging.remote import fetched, is_url
+from ocr_batch.imaging.signatures import is_pdf
 
 __all__ = [
     "MAX_PIXELS",

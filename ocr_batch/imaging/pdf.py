@@ -11,18 +11,11 @@ import numpy as np
 from ocr_batch.errors import ImageError
 from ocr_batch.imaging.formats import Decoded, check_size, has_two_values
 
-__all__ = ["PDF_DPI", "PdfFile", "is_pdf"]
+__all__ = ["PDF_DPI", "PdfFile"]
 
 PDF_DPI = 300
 # PDFium's wrapper rounds sizes up: a hair less, or a page of 432 points gets 1801 rows.
 _PIXELS_PER_POINT = PDF_DPI / 72 * (1 - 1e-6)
-# Readers accept a PDF whose mark comes after some other bytes, as mail programs leave them.
-_MARK, _MARK_WITHIN = b"%PDF-", 1024
-
-
-def is_pdf(start: bytes) -> bool:
-    """Tell a PDF from the first kilobyte of a file."""
-    return _MARK in start[:_MARK_WITHIN]
 
 
 class PdfFile:

@@ -5,17 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Protocol
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import TYPE_CHECKING, Protocol
 
 from ocr_batch.errors import BundleError, UsageError
 from ocr_batch.recognition.bundle import Card, load_card, verify
 from ocr_batch.recognition.devices import gpu_is_usable
-from ocr_batch.recognition.keras_model import KerasClassifier
-from ocr_batch.recognition.litert import LiteRTClassifier
-from ocr_batch.recognition.remote import RemoteClassifier
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 __all__ = [
     "BACKENDS",
@@ -179,8 +177,13 @@ def load_classifier(
     chosen = _choose(folder, backend)
     card = verify(folder)
     _check_classes(folder, card, classes)
+    # What a run does not use costs no start-up time.
     if chosen == "keras":
+        from ocr_batch.recognition.keras_model import KerasClassifier
+
         return KerasClassifier(folder / KERAS_FILE, card, batch)
+    from ocr_batch.recognition.litert import LiteRTClassifier
+
     return LiteRTClassifier(folder / _FILES[chosen], card, chosen, batch)
 
 
@@ -209,4 +212,6 @@ def connect_classifier(
     """
     card = load_card(folder)
     _check_classes(folder, card, classes)
+    from ocr_batch.recognition.remote import RemoteClassifier
+
     return RemoteClassifier(address, card)

@@ -7,8 +7,9 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from ocr_batch.recognition.decoder import DecoderOptions, Reading, decode, make_candidates
+from ocr_batch.recognition.decoder import Reading, decode, make_candidates
 from ocr_batch.recognition.language import LanguageModel
+from ocr_batch.recognition.options import DecoderOptions
 from ocr_batch.recognition.quotes import close_quotes
 from ocr_batch.recognition.scoring import Scored
 from ocr_batch.recognition.spaces import SpaceModel, space_odds

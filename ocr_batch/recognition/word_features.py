@@ -6,8 +6,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ocr_batch.recognition.charset import CLASSES, N_CHARACTERS
-from ocr_batch.recognition.decoder import SPELLING, DecoderOptions, Reading
+from ocr_batch.recognition.decoder import SPELLING, Reading
 from ocr_batch.recognition.language import LanguageModel
+from ocr_batch.recognition.options import DecoderOptions
 from ocr_batch.recognition.scoring import Scored
 from ocr_batch.segmentation.page import Segmented
 from ocr_batch.segmentation.strips import X_HEIGHT
