@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from cli_tools import COMMAND, PACKAGE, environment, run, save, text_image, tree
+from cli_tools import COMMAND, environment, run, save, text_image, tree
 from test_batch_local import ScriptedJob, running, summary, wait_for
 
 from ocr_batch.batch.job import PageJob
@@ -45,7 +45,7 @@ SETTINGS = {
 @pytest.fixture(scope="module")
 def cluster() -> Iterator[Any]:
     """Start a node; tests that need a second one add it."""
-    path = os.pathsep.join([str(PACKAGE), str(Path(__file__).parent)])
+    path = os.pathsep.join([environment()["PYTHONPATH"], str(Path(__file__).parent)])
     with pytest.MonkeyPatch.context() as patch:
         for name, value in {**SETTINGS, "PYTHONPATH": path}.items():
             patch.setenv(name, value)
