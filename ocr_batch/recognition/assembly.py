@@ -32,7 +32,7 @@ _FLOOR = 0.55
 _FLOOR_SHORT = 0.85
 _LEAST_OF_PAGE_SHORT = 0.92
 # Lines of so many characters whose words are this sure on average are text in any case.
-_LONG, _FAIR = 20, 0.25
+_LONG, _FAIR = 20, 0.35
 _STROKE = CLASSES.index("|")
 # Letters and digits of one part, without a dot or an accent above or below.
 _SINGLE = np.array([text.isalnum() and text.isascii() and text not in "ij" for text in CLASSES])
