@@ -7,7 +7,7 @@ import zlib
 
 import numpy as np
 import pytest
-from PIL import Image, ImageDraw, ImageOps
+from PIL import Image, ImageDraw, ImageOps, features
 
 from ocr_batch.errors import ImageError, UsageError
 from ocr_batch.imaging.load import (
@@ -301,6 +301,9 @@ def three_pages(path, compression):
 @pytest.mark.parametrize("damage", ["zeros", "ones", "noise", "tag", "offset"])
 @pytest.mark.parametrize("bad", [1, 2, 3])
 def test_one_broken_page_leaves_the_others(tmp_path, compression, damage, bad):
+    libtiff = tuple(map(int, (features.version("libtiff") or "0").split(".")))
+    if (compression, damage) == ("group4", "noise") and libtiff < (4, 7, 2):
+        pytest.skip("this libtiff takes noise for a fax page without a word")
     path = tmp_path / "a.tif"
     data = three_pages(path, compression)
     directory = directories(data)[bad - 1]
