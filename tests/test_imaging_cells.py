@@ -15,3 +15,8 @@ def test_cells_are_dense_whose_mean_is_above_the_share(cell, share):
 def test_a_full_cell_does_not_overflow():
     assert dense_cells(np.ones((45, 45), np.bool_), 15, 0.99).all()
     assert dense_cells(np.ones((300, 600), np.bool_), 300, 0.99).all()
+
+
+def test_a_page_smaller_than_a_cell_has_none():
+    for shape, cells in (((3, 9), (0, 2)), ((9, 3), (2, 0)), ((0, 8), (0, 2))):
+        assert dense_cells(np.ones(shape, np.bool_), 4, 0.5).shape == cells

@@ -88,3 +88,10 @@ def test_any_pixels(height, width, seed, bilevel, quarters):
     ready = prepare(sheet, quarter_turns=quarters)
     assert np.array_equal(ready.components.labels > 0, ready.ink)
     assert np.isfinite(ready.to_stored).all()
+
+
+def test_small_print_on_a_page_too_large_to_enlarge_is_left_as_it_is(monkeypatch):
+    grey = page_of(prose(6, 6), 20).grey
+    assert prepare(sheet_of(grey)).grey.size > 1.5 * grey.size
+    monkeypatch.setattr("ocr_batch.layout.prepare._MOST_PIXELS", grey.size // 2)
+    assert prepare(sheet_of(grey)).grey.shape == grey.shape

@@ -2,6 +2,7 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from ocr_batch.segmentation import cuts
 from ocr_batch.segmentation.cuts import find_cuts
 
 
@@ -69,3 +70,22 @@ def test_costs_are_the_ink_that_is_passed(seed, width, share):
 def test_nothing_to_cut():
     assert len(_find(_strip(width=0), (0, 10))[1]) == 0
     assert len(_find(_strip())[1]) == 0
+
+
+@settings(max_examples=60)
+@given(
+    st.lists(st.tuples(st.integers(0, 560), st.integers(8, 300)), min_size=1, max_size=5),
+    st.integers(0, 2**32 - 1),
+)
+def test_leaving_out_what_is_far_from_all_ranges_changes_nothing(ranges, seed):
+    random = np.random.default_rng(seed)
+    grey = np.zeros((56, 900), np.uint8)
+    for left in random.integers(0, 880, 40):
+        grey[18:38, left : left + int(random.integers(2, 20))] = random.integers(60, 255)
+    left, right = np.array([(left, left + width) for left, width in ranges], np.float64).T
+    order = np.argsort(left + right, kind="stable")
+    found, owner = find_cuts(grey, left[order], right[order])
+    expected, expected_owner = cuts._cuts(grey, left[order], right[order], None)
+    assert np.array_equal(owner, expected_owner)
+    assert np.array_equal(found.column, expected.column)
+    np.testing.assert_allclose(found.cost, expected.cost, atol=1e-3)

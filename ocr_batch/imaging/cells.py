@@ -26,6 +26,8 @@ def dense_cells(ink: NDArray[np.bool_], cell: int, share: float) -> NDArray[np.b
     ndarray of bool, shape (H // cell, W // cell)
     """
     height, width = ink.shape[0] // cell, ink.shape[1] // cell
+    if not height or not width:
+        return np.zeros((height, width), np.bool_)
     kind = np.uint8 if cell < 16 else np.uint16 if cell < 256 else np.int32
     rows = ink[: cell * height, : cell * width].view(np.uint8)
     rows = rows.reshape(height, cell, -1).sum(axis=1, dtype=kind)

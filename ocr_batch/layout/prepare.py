@@ -155,7 +155,8 @@ def prepare(sheet: Sheet, *, deskew: bool = True, quarter_turns: int = 0) -> Pre
     changed = False
     if _LEAST_PRINT <= x_height < _SMALL_PRINT or x_height > _LARGE_PRINT:
         factor = min(_GOOD_PRINT / x_height, _MOST_ENLARGED)
-        factor = min(factor, float(np.sqrt(_MOST_PIXELS / grey.size)))
+        if factor > 1:
+            factor = max(1.0, min(factor, float(np.sqrt(_MOST_PIXELS / grey.size))))
         if factor > 1.05 or factor < 0.95:
             grey, back = _resize(grey, factor)
             matrix = _compose(matrix, back)

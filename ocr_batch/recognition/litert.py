@@ -126,27 +126,6 @@ class _Network:
                 f"{len(card.classes)}; export the bundle again"
             )
 
-    def _open(self, path: Path, batch: int) -> None:
-        """Make the interpreter ready for a batch, or for that of the file if it takes no other."""
-        from ai_edge_litert.interpreter import Interpreter
-
-        self._interpreter = Interpreter(model_path=str(path), num_threads=1)
-        own = int(self._interpreter.get_input_details()[0]["shape"][0])
-        try:
-            self._resize(batch)
-            self.batch, self._resizable = batch, True
-        except RuntimeError:
-            self._interpreter = Interpreter(model_path=str(path), num_threads=1)
-            self._interpreter.allocate_tensors()
-            self.batch, self._resizable, self._size = own, False, own
-
-    def _resize(self, size: int) -> None:
-        """Make the interpreter ready for another number of crops."""
-        for item in self._interpreter.get_input_details():
-            self._interpreter.resize_tensor_input(item["index"], (size, *item["shape"][1:]))
-        self._interpreter.allocate_tensors()
-        self._size = size
-
     def run(
         self, inputs: Mapping[str, NDArray[Any]], rows: slice, scores: NDArray[np.float32]
     ) -> None:

@@ -95,7 +95,7 @@ def find_cuts(
     grey : ndarray of uint8, shape (56, W)
         255 is ink.
     left, right : ndarray of float64, shape (M,)
-        The ranges (atoms), ordered from left to right.
+        The ranges (atoms), in the order of their middles.
     borders : ndarray of float64, shape (B,), optional
         Columns beside which there is to be a cut in any case, however much ink it passes.
 
@@ -115,6 +115,8 @@ def find_cuts(
     # What is further away than a path can reach is left out, with room for the even cost of paper.
     low = np.maximum(np.floor(left).astype(np.int64) - _CONTEXT, 0)
     high = np.minimum(np.ceil(right).astype(np.int64) + _CONTEXT, grey.shape[1])
+    # Atoms are in the order of their middles: a wide one may begin before one that comes first.
+    low = np.minimum.accumulate(low[::-1])[::-1]
     reach = np.maximum.accumulate(high)
     opens = np.r_[True, low[1:] > reach[:-1]]
     begin, end = low[opens], reach[np.r_[opens[1:], True]]
