@@ -47,10 +47,12 @@ class Arrivals:
     def __init__(
         self, folders: Sequence[Path], settle: float, exclude: Path | str | None = None
     ) -> None:
-        self._folders = [str(folder) for folder in folders]
+        self._folders = list(folders)
         self._settle = settle
         #: Seconds that the last look took.
         self.cost = 0.0
+        #: Folders that were not there at the last look.
+        self.away: list[Path] = []
         self._exclude = exclude
         #: What files looked like when they were handed out.
         self._done: dict[Path, _Look] = {}
@@ -77,7 +79,7 @@ class Arrivals:
         """
         begin = time.monotonic()
         try:
-            found = find_inputs(self._folders, exclude=self._exclude)
+            found = find_inputs([str(folder) for folder in self._folders], exclude=self._exclude)
         except InputError:
             found = []
         done: dict[Path, _Look] = {}
@@ -97,6 +99,11 @@ class Arrivals:
                 complete.append(item)
             else:
                 since[path] = look, when if before == look else now
+        # A share that is not mounted for a while takes its files with it, and brings them back.
+        self.away = [folder for folder in self._folders if not folder.is_dir()]
+        for path, look in self._done.items():
+            if any(path.is_relative_to(folder) for folder in self.away):
+                done.setdefault(path, look)
         self._done, self._since = done, since
         self.cost = time.monotonic() - begin
         return complete

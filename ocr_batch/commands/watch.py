@@ -37,13 +37,18 @@ def add(commands: Commands) -> None:
         text="Wait for files to arrive in folders, and read them as read does, into the same tree\n"
         "and summary. A file is read when it has not changed for a while, and again when it\n"
         "changes later. Files that end in .part, .tmp or .crdownload and hidden files are left\n"
-        "alone. Ctrl-C ends it.",
+        "alone. Ctrl-C ends it; in the middle of a page, with exit code 130.",
         epilog=EXIT_CODES,
     )
     parser.add_argument(
-        "folders", metavar="FOLDER", nargs="+", help="folder, watched with its subfolders"
+        "folders",
+        metavar="FOLDER",
+        nargs="+",
+        help="folder of this machine, watched with its subfolders",
     )
-    parser.add_argument("-o", "--output", metavar="OUT", required=True, help="output folder")
+    parser.add_argument(
+        "-o", "--output", metavar="OUT", required=True, help="output folder, or a URL"
+    )
     watching = parser.add_argument_group("watching")
     watching.add_argument("--once", action="store_true", help="read what is complete now, and end")
     watching.add_argument(
@@ -74,13 +79,15 @@ def run(args: argparse.Namespace) -> int:
     if args.output == "-":
         raise UsageError("watch writes into a folder; give one with -o.")
     folders = [Path(folder) for folder in args.folders]
-    for folder in folders:
+    for name, folder in zip(args.folders, folders, strict=True):
+        if is_url(name):
+            raise UsageError(f"{name} can not be watched: only folders of this machine can.")
         if not folder.is_dir():
             raise InputError(f"There is no folder {folder} to watch; check the name.")
     job = reading_job(args, output_formats(args))
     settings = settings_of(job)
     arrivals = Arrivals(folders, args.settle, exclude=output)
-    failed = 0
+    failed, away = 0, arrivals.away
     with OutputFolder(output, args.journal) as writable:
         arrivals.look(time.monotonic())
         pause = args.settle if args.once else args.interval
@@ -91,10 +98,20 @@ def run(args: argparse.Namespace) -> int:
                 report(args, totals)
             if args.once:
                 break
+            if arrivals.away != away and not args.quiet:
+                say(_whereabouts(arrivals.away))
+            away = arrivals.away
             pause = max(args.interval, arrivals.cost / _LOOKING_SHARE)
     if args.once and arrivals.pending and not args.quiet:
         say(f"{arrivals.pending} files are still being written; they are left for the next time.")
     return ImageError.exit_code if failed else 0
+
+
+def _whereabouts(away: list[Path]) -> str:
+    """Say which of the watched folders are not there."""
+    if not away:
+        return "All watched folders are there again."
+    return f"{', '.join(map(str, away))}: not there any more; waiting for it to come back."
 
 
 def _look_after(seconds: float, arrivals: Arrivals) -> list[Found] | None:
