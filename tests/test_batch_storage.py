@@ -66,6 +66,52 @@ def test_a_file_that_can_not_be_written_is_named(tmp_path: Path, monkeypatch) ->
     assert tree(tmp_path) == {"file": b"in the way"}
 
 
+def refusing(real, *names: str):
+    """Return a function of a file system that refuses files of these names."""
+
+    def refuse(path: str, *arguments: object, **options: object):
+        if path.rpartition("/")[2] in names:
+            raise PermissionError("no right to do that")
+        return real(path, *arguments, **options)
+
+    return refuse
+
+
+def test_after_a_file_that_can_not_be_written_nothing_is(memory, monkeypatch) -> None:
+    monkeypatch.setattr(memory, "pipe_file", refusing(memory.pipe_file, "bad"))
+    folder = RemoteFolder("memory://out")
+    folder.write("good", "text")
+    folder.finish()
+    folder.write("bad", "text")
+    deeds = (
+        folder.finish,
+        folder.finish,
+        lambda: folder.write("other", "text"),
+        lambda: folder.remove("good"),
+        folder.finish,
+    )
+    for deed in deeds:
+        with pytest.raises(OutputError, match="memory://out/bad: no right"):
+            deed()
+    assert list(memory.store) == ["/out/good"]
+
+
+@pytest.mark.parametrize(
+    ("method", "name", "deed"),
+    [
+        ("cat_file", "pages.csv", lambda folder: folder.read("pages.csv")),
+        ("find", "out", lambda folder: folder.size("a.txt")),
+        ("rm_file", "a.txt", lambda folder: folder.remove("a.txt")),
+    ],
+)
+def test_storage_that_refuses_says_why(method: str, name: str, deed, memory, monkeypatch) -> None:
+    monkeypatch.setattr(memory, method, refusing(getattr(memory, method), name))
+    folder = RemoteFolder("memory://out")
+    with pytest.raises(OutputError, match=r"memory://out/.*no right to do that"):
+        deed(folder)
+    folder.remove_drafts()
+
+
 def test_a_kind_of_url_that_nobody_knows() -> None:
     with pytest.raises(UsageError, match="nosuch://bucket"):
         open_folder("nosuch://bucket/out")

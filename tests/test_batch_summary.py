@@ -108,6 +108,12 @@ def test_a_foreign_table_is_refused_and_left_alone(content: str, tmp_path: Path)
     assert (tmp_path / "pages.csv").read_bytes() == content.encode("latin-1")
 
 
+def test_a_table_that_can_not_be_read_is_not_called_foreign(tmp_path: Path) -> None:
+    (tmp_path / "pages.csv").mkdir()
+    with pytest.raises(OutputError, match=r"pages\.csv: Is a directory"):
+        Summary(LocalFolder(tmp_path))
+
+
 def test_it_is_written_now_and_then_while_pages_come(tmp_path: Path, monkeypatch) -> None:
     monkeypatch.setattr(summary, "_REFRESH_SECONDS", 0.0)
     monkeypatch.setattr(summary, "_REFRESH_SHARE", 1e9)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import re
 import secrets
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -43,13 +43,14 @@ class Folder(Protocol):
         ...
 
     def read(self, name: str) -> bytes | None:
-        """Return the content of a file, None where there is none; raises `OSError`."""
+        """Return the content of a file, None where there is none; raises `OutputError`."""
         ...
 
     def write(self, name: str, data: str | bytes) -> None:
         """Write a file as a whole, text as UTF-8; raises `OutputError`.
 
-        It may be there only after `finish`, and so may the error.
+        It may be there only after `finish`, and so may the error, which is then raised by whatever
+        comes next, and again by all that comes after that.
         """
         ...
 
@@ -58,7 +59,10 @@ class Folder(Protocol):
         ...
 
     def size(self, name: str) -> int | None:
-        """Return the bytes of a file that was there when the folder was opened, or None."""
+        """Return the bytes of a file that was there when the folder was opened, or None.
+
+        Raises `OutputError` when that can not be found out.
+        """
         ...
 
     def remove(self, name: str) -> None:
@@ -93,11 +97,16 @@ class LocalFolder:
         return str(self._path / name)
 
     def read(self, name: str) -> bytes | None:
-        """Return the content of a file, None where there is none; raises `OSError`."""
+        """Return the content of a file, None where there is none; raises `OutputError`."""
         try:
             return (self._path / name).read_bytes()
         except FileNotFoundError:
             return None
+        except OSError as error:
+            raise OutputError(
+                f"Can not read {self.place(name)}: {error.strerror or error}. Mend the "
+                "permissions, or choose another output folder."
+            ) from error
 
     def write(self, name: str, data: str | bytes) -> None:
         """Write a file as a whole, text as UTF-8; raises `OutputError`."""
@@ -146,6 +155,9 @@ class RemoteFolder:
         self._whole = not protocols.isdisjoint(_OBJECT_STORES)
         self._threads = ThreadPoolExecutor(_THREADS, "output")
         self._writing: dict[str, Future[None]] = {}
+        #: Why the first file that could not be written was not. Nobody may take a later one, or
+        #: the whole, for written after that.
+        self._broken: OutputError | None = None
         self._sizes: dict[str, int] | None = None
 
     def place(self, name: str) -> str:
@@ -153,11 +165,13 @@ class RemoteFolder:
         return f"{self._url}/{name}"
 
     def read(self, name: str) -> bytes | None:
-        """Return the content of a file, None where there is none; raises `OSError`."""
+        """Return the content of a file, None where there is none; raises `OutputError`."""
         try:
             return bytes(patiently(lambda: self._system.cat_file(f"{self._root}/{name}")))
         except FileNotFoundError:
             return None
+        except Exception as error:
+            raise self._refused("read", name, error) from error
 
     def write(self, name: str, data: str | bytes) -> None:
         """Write a file as a whole, text as UTF-8; raises `OutputError` of earlier files too.
@@ -165,37 +179,58 @@ class RemoteFolder:
         The file is there after `finish` only.
         """
         content = data.encode("utf-8", "backslashreplace") if isinstance(data, str) else data
-        if name in self._writing:
-            self._writing.pop(name).result()
+        self._await(name)
         if len(self._writing) >= _WAITING:
             done = [other for other, future in self._writing.items() if future.done()]
-            for other in done or list(self._writing)[:1]:
-                self._writing.pop(other).result()
+            self._await(*(done or list(self._writing)[:1]))
         self._writing[name] = self._threads.submit(self._put, name, content)
 
     def finish(self) -> None:
         """Wait until all that was written is there; raises `OutputError`."""
-        while self._writing:
-            self._writing.pop(next(iter(self._writing))).result()
+        self._await(*self._writing)
+
+    def _await(self, *names: str) -> None:
+        """Wait until files are there; raise the first error, now and ever after."""
+        from concurrent.futures import wait
+
+        for name in names:
+            if self._broken is None and name in self._writing:
+                try:
+                    self._writing[name].result()
+                except OutputError as error:
+                    self._broken = error
+                else:
+                    # Not before: an interrupt while we wait must not lose sight of the file.
+                    del self._writing[name]
+        if self._broken is not None:
+            for future in self._writing.values():
+                future.cancel()
+            # Nothing is written any more when the folder is given up.
+            wait(self._writing.values())
+            raise self._broken
 
     def size(self, name: str) -> int | None:
-        """Return the bytes of a file that was there when this was first asked, or None."""
+        """Return the bytes of a file that was there when this was first asked, or None.
+
+        Raises `OutputError` when the folder can not be listed.
+        """
         if self._sizes is None:
-            found = patiently(self._list)
+            found = self._list()
             start = len(self._root) + 1
             self._sizes = {path[start:]: facts["size"] or 0 for path, facts in found.items()}
         return self._sizes.get(name)
 
     def _list(self) -> dict[str, dict[str, Any]]:
         try:
-            return dict(self._system.find(self._root, detail=True))
+            return dict(patiently(lambda: self._system.find(self._root, detail=True)))
         except FileNotFoundError:
             return {}
+        except Exception as error:
+            raise self._refused("list", "", error) from error
 
     def remove(self, name: str) -> None:
         """Remove a file if it is there; raises `OutputError`."""
-        if name in self._writing:
-            self._writing.pop(name).result()
+        self._await(name)
         try:
             patiently(lambda: self._system.rm_file(f"{self._root}/{name}"))
         except FileNotFoundError:
@@ -208,7 +243,10 @@ class RemoteFolder:
         if self._whole:
             return
         start, end = DRAFT
-        for path in self._list():
+        found: Iterable[str] = ()
+        with contextlib.suppress(OutputError):
+            found = self._list()
+        for path in found:
             name = PurePosixPath(path).name
             if name.startswith(start) and name.endswith(end):
                 with contextlib.suppress(Exception):

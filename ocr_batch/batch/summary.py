@@ -150,16 +150,13 @@ class Summary:
             pages[int(fields[1])] = fields
 
     def _load(self) -> Iterable[tuple[str, ...]]:
-        try:
-            found = self._folder.read(SUMMARY_NAME)
-            content = None if found is None else found.decode("utf-8")
-        except (OSError, UnicodeDecodeError) as error:
-            raise self._foreign() from error
-        if content is None:
+        found = self._folder.read(SUMMARY_NAME)
+        if found is None:
             return ()
         try:
+            content = found.decode("utf-8")
             rows = [tuple(row) for row in csv.reader(io.StringIO(content, newline=""))]
-        except csv.Error as error:
+        except (UnicodeDecodeError, csv.Error) as error:
             raise self._foreign() from error
         if not rows or rows[0] != COLUMNS:
             raise self._foreign()
