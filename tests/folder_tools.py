@@ -23,9 +23,14 @@ SETTINGS = Settings.of({"model": 1}, {})
 
 @dataclass(frozen=True)
 class TextJob:
-    """Each line of a file is a page; "fail" fails, and "empty" is without text."""
+    """Each line of a file is a page; "fail" fails, and "empty" is without text.
+
+    `formats` are the suffixes of the files of a page, and `mark` is what their texts begin with.
+    """
 
     log: str
+    formats: tuple[str, ...] = (".txt",)
+    mark: str = ""
 
     def prepare(self) -> None:
         pass
@@ -56,15 +61,17 @@ class TextJob:
             raise ImageError("this page fails")
         if line == "crash":
             os._exit(3)
-        text = "" if line == "empty" else line
-        return Rendered(((".txt", text),), len(text), int(bool(text)), 0.5, {"load": 0.25})
+        text = "" if line == "empty" else self.mark + line
+        files = tuple((suffix, text) for suffix in self.formats)
+        return Rendered(files, len(text), int(bool(text)), 0.5, {"load": 0.25})
 
 
 class Place:
     """Files to read, an output folder, and runs from one to the other."""
 
     def __init__(self, root: Path) -> None:
-        self.scans, self.out, self.log = root / "scans", root / "out", root / "log"
+        self.scans, self.log = root / "scans", root / "log"
+        self.out: Path | str = root / "out"
         self.scans.mkdir(parents=True)
 
     def put(self, **files: str) -> None:
@@ -79,6 +86,8 @@ class Place:
         fresh: bool = False,
         journal: Path | None = None,
         watch=lambda step: None,
+        formats: tuple[str, ...] = (".txt",),
+        mark: str = "",
     ) -> Totals:
         """Read all files, or those named."""
         self.log.write_text("")
@@ -87,7 +96,8 @@ class Place:
         with OutputFolder(self.out, journal) as folder:
             sink = folder.sink(found, settings, jobs=1, fresh=fresh)
             sources = [str(item.path) for item in found]
-            return read_all(sources, TextJob(str(self.log)), sink, jobs=1, watch=watch)
+            job = TextJob(str(self.log), formats, mark)
+            return read_all(sources, job, sink, jobs=1, watch=watch)
 
     def read(self) -> list[str]:
         """Return the pages that the last run read."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from types import TracebackType
 from typing import Protocol, TextIO
 
@@ -63,6 +63,22 @@ def _row(source: str, page: Finished[Rendered], output: str) -> PageRow:
     )
 
 
+@dataclass(frozen=True)
+class _UnderWay:
+    """The page under way: first what it writes, then what is to be recorded of it.
+
+    Attributes
+    ----------
+    loose : tuple of str
+        Files that no row tells of, should the page not be finished.
+    record : (int, PageRow, Entry or None), optional
+        Index of the file, row of the summary and of the journal; the files are written.
+    """
+
+    loose: tuple[str, ...] = ()
+    record: tuple[int, PageRow, Entry | None] | None = None
+
+
 class FolderSink:
     """Write each page's files at once, and keep the summary and the journal.
 
@@ -113,8 +129,9 @@ class FolderSink:
         self._lock = lock
         self._earlier = dict(earlier)
         self._opened: dict[int, Opened] = {}
-        #: Files of earlier runs that go if their page fails now, by output.
+        #: Files of earlier runs that go unless their page writes them anew, by output.
         self._replaced: dict[str, list[str]] = {}
+        self._under_way = _UnderWay()
 
     def __enter__(self) -> FolderSink:
         self._summary.begin(self._sources)
@@ -131,6 +148,10 @@ class FolderSink:
             return
         # The run was broken off; what broke it off is the news, not what comes on top.
         with contextlib.suppress(OutputError):
+            self._lock.check()
+            self._remove(self._under_way.loose)
+        with contextlib.suppress(OutputError):
+            self._record()
             self._end()
 
     def _end(self) -> None:
@@ -181,6 +202,15 @@ class FolderSink:
         for name in names:
             self._folder.remove(name)
 
+    def _record(self) -> None:
+        """Record the page whose files are written; twice does no harm."""
+        if self._under_way.record is None:
+            return
+        index, row, entry = self._under_way.record
+        if entry is not None:
+            self._journal.record(entry)
+        self._summary.add(index, row)
+
     def finished(self, page: Finished[Rendered]) -> PageRow:
         """Write the page's files; raises `OutputError`."""
         self._lock.check()
@@ -188,10 +218,14 @@ class FolderSink:
         pages, digest = (event.pages, event.digest) if event else (1, page.digest)
         output = page_stem(item.stem, page.number, pages)
         row = _row(self._sources[page.index], page, output)
-        files = page.value.files if page.value else ()
-        for suffix, text in files:
-            # Not `with_suffix`: a stem may hold a full stop of its own.
-            self._folder.write(output + suffix, text)
+        # Not `with_suffix`: a stem may hold a full stop of its own.
+        files = {output + suffix: text for suffix, text in (page.value.files if page.value else ())}
+        old = self._replaced.pop(output, ())
+        self._under_way = _UnderWay(tuple(name for name in files if name not in old))
+        for name, text in files.items():
+            self._folder.write(name, text)
+        # Of a page that failed now, and of formats that are not asked for any more.
+        self._remove(name for name in old if name not in files)
         kept = False
         if event is None:
             earlier = self._earlier.pop(page.index, ())
@@ -199,22 +233,19 @@ class FolderSink:
             kept = not digest and bool(earlier)
             if not kept:
                 self._discard(earlier)
-        if page.value is None:
-            self._remove(self._replaced.pop(output, ()))
-        if not kept:
-            self._journal.record(
-                Entry.of(
-                    row,
-                    path=source_key(row.source),
-                    stem=item.stem,
-                    pages=pages,
-                    digest=digest,
-                    settings=self._settings,
-                    suffixes=[suffix for suffix, _ in files],
-                    seconds=page.value.seconds if page.value else {},
-                )
-            )
-        self._summary.add(page.index, row)
+        entry = Entry.of(
+            row,
+            path=source_key(row.source),
+            stem=item.stem,
+            pages=pages,
+            digest=digest,
+            settings=self._settings,
+            suffixes=[name.removeprefix(output) for name in files],
+            seconds=page.value.seconds if page.value else {},
+        )
+        self._under_way = _UnderWay(record=(page.index, row, None if kept else entry))
+        self._record()
+        self._under_way = _UnderWay()
         return row
 
 
