@@ -14,7 +14,7 @@ from multiprocessing.connection import wait
 from typing import Any, Generic, TypeVar
 
 from ocr_batch.batch.order import Sequencer, in_dealing_order
-from ocr_batch.batch.process import Process
+from ocr_batch.batch.process import Process, start_early
 from ocr_batch.batch.work import (
     NOTHING_KNOWN,
     Checked,
@@ -59,8 +59,8 @@ PAGES_PER_PROCESS = 1000
 _FALSE_STARTS = 7
 #: ... after twice so many seconds, and each time after twice as many.
 _REST_SECONDS = 1.0
-#: What takes a while to import and every job that reads pages wants.
-_WARM = ("ocr_batch.batch.job", "ocr_batch.batch.pipeline")
+#: With fewer processes than wanted, so long (seconds) after one could not start one more is tried.
+_RECOVER_SECONDS = 60.0
 #: Pages that may wait for an earlier one when results are wanted in order, per process.
 _AHEAD = 32
 
@@ -72,14 +72,6 @@ def available_cores() -> int:
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
-
-
-def start_early(count: int) -> list[Process]:
-    """Start reading processes that get their job later, and load what it needs meanwhile.
-
-    To be handed to `run_processes`, or ended.
-    """
-    return [Process(None, 0.0, _WARM) for _ in range(count)]
 
 
 class Supervisor(Generic[T]):
@@ -109,7 +101,9 @@ class Supervisor(Generic[T]):
     ) -> None:
         self._files: deque[Part] = deque()
         self._job = job
-        self._jobs = jobs
+        #: Processes that are wanted, and as many of them as there is room for.
+        self._wanted = self._jobs = jobs
+        self._more_from = 0.0
         self._limit = limit
         self._sequencer = Sequencer[T]() if in_order else None
         self._processes = list(staff)
@@ -160,12 +154,24 @@ class Supervisor(Generic[T]):
             if process.idle and process.pages_done >= PAGES_PER_PROCESS:
                 self._processes.remove(process)
                 process.end()
+        short = self._jobs < self._wanted and len(self._processes) >= self._jobs
+        # One at a time: the next when this one is ready.
+        if short and time.monotonic() >= self._more_from and all(p.ready for p in self._processes):
+            self._jobs += 1
         owing = sum(process.busy for process in self._processes)
         wanted = min(self._jobs, owing + self._waiting)
         if not self._processes and time.monotonic() < self._rest_until:
             return
         while len(self._processes) < wanted:
-            self._processes.append(Process(self._job, self._limit))
+            try:
+                self._processes.append(Process(self._job, self._limit))
+            except OSError as error:
+                text = (
+                    f"A reading process can not be started: {error.strerror or error}. Free "
+                    "memory and space for temporary files, or try fewer --jobs."
+                )
+                self._make_do(OcrBatchError(text))
+                return
 
     def _deal(self) -> None:
         if self._lone is not None and self._lone.busy:
@@ -294,6 +300,7 @@ class Supervisor(Generic[T]):
 
         A process that could start before finds the memory short, which passes.
         """
+        self._more_from = time.monotonic() + _RECOVER_SECONDS
         if self._processes:
             self._jobs = len(self._processes)
             return

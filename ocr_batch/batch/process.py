@@ -16,7 +16,7 @@ from typing import Any
 
 from ocr_batch.batch.work import CHUNK_PAGES, Checked, Finished, Job, Opened, Part, Unit
 
-__all__ = ["ONE_THREAD", "Process"]
+__all__ = ["ONE_THREAD", "Process", "start_early"]
 
 #: One process uses one core: each of these would start a thread per core by itself.
 ONE_THREAD = (
@@ -28,9 +28,11 @@ ONE_THREAD = (
     "TF_NUM_INTRAOP_THREADS",
     "TF_NUM_INTEROP_THREADS",
 )
+#: What takes a while to import and every job that reads pages wants.
+_WARM = ("ocr_batch.batch.job", "ocr_batch.batch.pipeline")
 #: Loading the models may take so long, in seconds.
 _START_SECONDS = 300.0
-#: A process that closed its pipe has so long to leave its exit code, in seconds.
+#: A process that closed its pipe, or was killed, has so long to leave its exit code, in seconds.
 _GRACE_SECONDS = 2.0
 
 # A plain child, not one of `multiprocessing`: those import the caller's main module again,
@@ -180,7 +182,9 @@ class Process:
     def end(self) -> None:
         """End the process at once: it has nothing of its own to save. May be called again."""
         self._child.kill()
-        self._child.wait()
+        # One that waits for a disk or a share that is away dies when that is back.
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self._child.wait(_GRACE_SECONDS)
         self._open_files.close()
 
     def epitaph(self) -> str:
@@ -209,3 +213,16 @@ class Process:
         self._chatter.seek(max(0, self._chatter.tell() - 4000))
         lines = self._chatter.read().decode("utf-8", "replace").split("\n")
         return next((line.strip() for line in reversed(lines) if line.strip()), "")
+
+
+def start_early(count: int) -> list[Process]:
+    """Start reading processes that get their job later, and load what it needs meanwhile.
+
+    To be handed to `run_processes`, or ended. Fewer where the system gives no more.
+    """
+    staff: list[Process] = []
+    # Whether that is too few is found out when there is work for them.
+    with contextlib.suppress(OSError):
+        while len(staff) < count:
+            staff.append(Process(None, 0.0, _WARM))
+    return staff

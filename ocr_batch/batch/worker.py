@@ -26,6 +26,8 @@ __all__ = ["NotReady", "Ready", "serve"]
 _WATCH_SECONDS = 1.0
 #: A process that hangs while nobody watches it ends by itself, so many time limits late.
 _LAST_RESORT = 3
+#: But not before so many seconds: it is for whoever watches to say that a page took too long.
+_LEAST_SECONDS = 60.0
 
 
 @dataclass(frozen=True)
@@ -87,7 +89,7 @@ def serve(handle: int, parent: int, warm: Sequence[str] = ()) -> None:
             if limit:
                 # The watching thread needs the interpreter's lock, this timer does not.
                 seconds = (_LAST_RESORT + len(unit.parts) * CHUNK_PAGES) * limit
-                faulthandler.dump_traceback_later(seconds, exit=True)
+                faulthandler.dump_traceback_later(max(_LEAST_SECONDS, seconds), exit=True)
             for event in perform(unit, job):
                 pipe.send(event)
             faulthandler.cancel_dump_traceback_later()
