@@ -165,9 +165,11 @@ def test_another_schema_is_named(tmp_path: Path) -> None:
         Journal(tmp_path / "j")
 
 
-def test_a_folder_in_its_place_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(OutputError, match="Can not use the journal"):
-        Journal(tmp_path)
+@pytest.mark.parametrize("name", ["journal", "locked"])
+def test_a_folder_in_its_place_is_refused(name: str, tmp_path: Path) -> None:
+    (tmp_path / name).mkdir()
+    with pytest.raises(OutputError, match=r": Is a directory\. .*name another with --journal"):
+        Journal(tmp_path / name)
 
 
 def test_a_journal_in_use_is_refused(tmp_path: Path) -> None:

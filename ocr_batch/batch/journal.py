@@ -293,12 +293,13 @@ class Journal:
         try:
             yield
         except (sqlite3.Error, OSError) as error:
-            text = str(error)
-            if "locked" in text:
+            text = (error.strerror if isinstance(error, OSError) else None) or str(error)
+            advice = "Free some space, mend the permissions, or name another with --journal."
+            if isinstance(error, sqlite3.OperationalError) and "locked" in text:
                 advice = "Another run uses it; wait until that has ended."
-            elif isinstance(error, sqlite3.OperationalError):
-                advice = "Free some space, mend the permissions, or name another with --journal."
-            else:
+            elif isinstance(error, sqlite3.DatabaseError) and not isinstance(
+                error, sqlite3.OperationalError
+            ):
                 advice = "It is damaged. Move it away; then all pages are read again."
             raise OutputError(f"Can not use the journal {self.path}: {text}. {advice}") from error
 
