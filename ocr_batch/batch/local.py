@@ -203,7 +203,13 @@ class Supervisor(Generic[T]):
         largest = _CHECK_FILES if check else most
         size = 1 if 0 < self._limit < _SHORT_LIMIT else max(1, min(largest, share))
         group = [self._files.popleft()]
-        while len(group) < size and (self._files[0].known is not None) == check:
+        while len(group) < size:
+            part = self._files[0]
+            # A process keeps its books by file, so a unit holds one part of each.
+            if part.pages is not None or part.index in {other.index for other in group}:
+                break
+            if (part.known is not None) != check:
+                break
             group.append(self._files.popleft())
         return Unit(tuple(group))
 
