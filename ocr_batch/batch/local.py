@@ -36,10 +36,8 @@ from ocr_batch.errors import OcrBatchError, PageTimeoutError
 
 __all__ = [
     "DEFAULT_TIMEOUT",
-    "Sequencer",
     "Supervisor",
     "available_cores",
-    "in_dealing_order",
     "run_here",
     "run_processes",
     "start_early",

@@ -15,7 +15,8 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from ocr_batch.batch import ray_tasks
-from ocr_batch.batch.local import DEFAULT_TIMEOUT, Sequencer, available_cores, in_dealing_order
+from ocr_batch.batch.local import DEFAULT_TIMEOUT, available_cores
+from ocr_batch.batch.order import Sequencer, in_dealing_order
 from ocr_batch.batch.ray_classify import Post, open_posts
 from ocr_batch.batch.ray_tasks import Piece, Task
 from ocr_batch.batch.work import (
