@@ -123,6 +123,12 @@ class Unit:
         part = self.parts[0]
         return part.index, part.pages[0] if part.pages else 0
 
+    @property
+    def most_pages(self) -> int:
+        """How many pages are read at most; files that are to be opened may have fewer."""
+        spans = [part.pages or (1, CHUNK_PAGES) for part in self.parts]
+        return sum(last - first + 1 for first, last in spans)
+
 
 @dataclass(frozen=True)
 class Opened:

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from typing import TYPE_CHECKING, Any
 
-from ocr_batch.batch.work import CHUNK_PAGES, Unit, as_failure, perform
+from ocr_batch.batch.work import Unit, as_failure, perform
 
 if TYPE_CHECKING:
     from ocr_batch.errors import OcrBatchError
@@ -88,7 +88,7 @@ def serve(handle: int, parent: int, warm: Sequence[str] = ()) -> None:
             unit: Unit = pipe.recv()
             if limit:
                 # The watching thread needs the interpreter's lock, this timer does not.
-                seconds = (_LAST_RESORT + len(unit.parts) * CHUNK_PAGES) * limit
+                seconds = (_LAST_RESORT + unit.most_pages) * limit
                 faulthandler.dump_traceback_later(max(_LEAST_SECONDS, seconds), exit=True)
             for event in perform(unit, job):
                 pipe.send(event)
