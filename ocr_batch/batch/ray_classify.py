@@ -44,8 +44,11 @@ __all__ = ["Post", "Relay", "open_posts"]
 
 #: Calls from other machines that an actor serves at a time; more wait.
 _CALLS = 8
-#: Actors are looked for so long, in seconds, when none answers: one may be starting elsewhere.
-_SEARCH_SECONDS = 60.0
+#: Where an actor is, is asked beside these: those may all wait until the model is loaded.
+_PLACE = "place"
+#: Actors are looked for so long, in seconds, when none answers: one may be starting elsewhere. A
+#: reading process that waits for one is given up a little later, with a message that says less.
+_SEARCH_SECONDS = 270.0
 _ANSWER_SECONDS, _PAUSE_SECONDS = 5.0, 1.0
 
 
@@ -63,6 +66,10 @@ class Post:
 
     actor: Any
     node: str
+
+    def place(self) -> Any:
+        """Ask the actor where it is; return the reference of its answer."""
+        return self.actor.place.options(concurrency_group=_PLACE).remote()
 
 
 class _Classifying:
@@ -118,7 +125,9 @@ def open_posts(ray: Any, model: str, batch: int | None) -> list[Post]:
     from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
     # They take no core from the tasks: on a machine without a GPU they work while tasks wait.
-    actor = ray.remote(num_cpus=0, max_restarts=-1, max_concurrency=_CALLS)(_Classifying)
+    actor = ray.remote(
+        num_cpus=0, max_restarts=-1, max_concurrency=_CALLS, concurrency_groups={_PLACE: 1}
+    )(_Classifying)
     gpus = int(ray.cluster_resources().get("GPU", 0))
     if gpus:
         spread = actor.options(num_gpus=1, scheduling_strategy="SPREAD")
@@ -233,7 +242,7 @@ class _Line:
 
         These come first, wherever Ray has put them.
         """
-        calls = {post.actor.place.remote(): post for post in self._posts}
+        calls = {post.place(): post for post in self._posts}
         answered, _ = self._ray.wait(
             list(calls), num_returns=len(calls), timeout=_ANSWER_SECONDS, fetch_local=True
         )
