@@ -170,10 +170,20 @@ class Relay:
         self._listener.listen()
         threading.Thread(target=self._accept, daemon=True).start()
 
+    def close(self) -> None:
+        """Answer nobody any more. Connections end with the reading processes that made them."""
+        # Closing alone would not wake the thread that waits for the next connection.
+        with contextlib.suppress(OSError):
+            self._listener.shutdown(socket.SHUT_RDWR)
+        self._listener.close()
+        if self._folder is not None:
+            self._folder.cleanup()
+
     def _accept(self) -> None:
-        while True:
-            connection, _ = self._listener.accept()
-            threading.Thread(target=self._serve, args=(connection,), daemon=True).start()
+        with contextlib.suppress(OSError):
+            while True:
+                connection, _ = self._listener.accept()
+                threading.Thread(target=self._serve, args=(connection,), daemon=True).start()
 
     def _serve(self, connection: socket.socket) -> None:
         # When nobody classifies any more the connection ends, and with it the page.

@@ -135,7 +135,7 @@ def _first_line(error: BaseException) -> str:
     return (text or type(error).__name__).rstrip(".") + "."
 
 
-def _check_nodes(ray: Any, model: str) -> None:
+def _check_nodes(ray: Any, here: dict[str, str], model: str) -> None:
     """Refuse a cluster whose machines might read otherwise than this one."""
     from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
@@ -146,7 +146,6 @@ def _check_nodes(ray: Any, model: str) -> None:
 
     check = ray.remote(num_cpus=0, max_retries=1)(compare)
     nodes = [node for node in ray.nodes() if node["Alive"]]
-    here = ray_tasks.versions(model)
     answers = [
         check.options(
             scheduling_strategy=NodeAffinitySchedulingStrategy(node["NodeID"], soft=False)
@@ -165,10 +164,7 @@ def _check_nodes(ray: Any, model: str) -> None:
         except ray.exceptions.RayError:
             continue  # it has left the cluster meanwhile
         if others:
-            raise OcrBatchError(
-                f"Machine {name} of the cluster has {', '.join(others)}, so it might read "
-                "otherwise. Install the same versions on all machines."
-            )
+            raise ray_tasks.other_versions(name, others)
 
 
 def _known_everywhere(model: str) -> str:
@@ -357,13 +353,14 @@ def run_ray(
     with _connected(address, jobs) as ray:
         pages = ray_tasks.page_job(job)
         model = _known_everywhere(pages.model) if pages else ""
-        _check_nodes(ray, model)
+        here = ray_tasks.versions(model)
+        _check_nodes(ray, here, model)
         posts: list[Post] = []
         if pages is not None:
             job = ray_tasks.with_model(job, model)
             if pages.backend == "keras" and AVAILABLE:
                 posts = open_posts(ray, model, pages.batch)
-        task = Task(secrets.token_hex(8), job, timeout, tuple(posts))
+        task = Task(secrets.token_hex(8), job, timeout, here, tuple(posts))
         sequencer = Sequencer[T]() if in_order else None
         try:
             for event in _Run(ray, task, jobs, in_order).events(parts):

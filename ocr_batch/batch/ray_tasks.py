@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+import platform
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
@@ -13,7 +14,7 @@ import ocr_batch
 from ocr_batch.batch.job import PageJob, RenderJob
 from ocr_batch.batch.local import Supervisor, run_processes
 from ocr_batch.batch.ray_classify import Post, Relay
-from ocr_batch.batch.work import Event, Job, Opened, Part
+from ocr_batch.batch.work import CHUNK_PAGES, Event, Job, Opened, Part
 from ocr_batch.errors import OcrBatchError
 from ocr_batch.imaging.remote import is_url
 from ocr_batch.recognition.bundle import CARD, checksum, find_bundle
@@ -28,6 +29,7 @@ __all__ = [
     "Task",
     "differences",
     "open_files",
+    "other_versions",
     "pack",
     "page_job",
     "read_parts",
@@ -38,11 +40,19 @@ __all__ = [
 ]
 
 #: Pages of a long file that are read by one task.
-PART_PAGES = 16
+PART_PAGES = 4 * CHUNK_PAGES
 #: As many where each task has to fetch the whole file.
-REMOTE_PART_PAGES = 64
+REMOTE_PART_PAGES = 16 * CHUNK_PAGES
 #: What the text may depend on: the same on every machine of a cluster.
-_LIBRARIES = ("numpy", "opencv-python-headless", "scikit-image", "ai-edge-litert", "keras")
+_LIBRARIES = (
+    "numpy",
+    "opencv-python-headless",
+    "scikit-image",
+    "pillow",
+    "pypdfium2",
+    "ai-edge-litert",
+    "keras",
+)
 
 
 @dataclass(frozen=True)
@@ -57,6 +67,9 @@ class Task:
         Reads pages.
     limit : float
         Seconds a page may take, 0 for no limit.
+    versions : mapping of str to str
+        Of the machine that the run was started on. A machine that has others refuses to read: it
+        may have joined after the run had begun.
     posts : tuple of Post
         Who classifies; none when each reading process does so for itself.
     """
@@ -64,6 +77,7 @@ class Task:
     run: str
     job: Job[Any]
     limit: float
+    versions: Mapping[str, str]
     posts: tuple[Post, ...] = ()
 
 
@@ -187,16 +201,18 @@ def open_files(table: Any, task: Task) -> Any:
     return pack(rows)
 
 
-#: The reading process that belongs to this one, and the run that it was started for.
-_team: tuple[str, Supervisor[Any]] | None = None
-#: What stands between it and those that classify, and the run.
-_between: tuple[str, Relay] | None = None
+#: The run, the reading process that belongs to this one, and what stands between it and those
+#: that classify.
+_team: tuple[str, Supervisor[Any], Relay | None] | None = None
 
 
 def _dismiss() -> None:
-    global _team  # noqa: PLW0603 - a process has one team for life
+    global _team  # noqa: PLW0603 - a process has one team at a time
     if _team is not None:
-        _team[1].close()
+        _, supervisor, relay = _team
+        supervisor.close()
+        if relay is not None:
+            relay.close()
     _team = None
 
 
@@ -205,17 +221,13 @@ def _reading(task: Task) -> Supervisor[Any]:
     global _team  # noqa: PLW0603
     if _team is None or _team[0] != task.run:
         _dismiss()
-        job = with_address(task.job, _relay(task).address) if task.posts else task.job
-        _team = task.run, Supervisor(job, 1, task.limit)
+        pages = page_job(task.job)
+        if others := differences(task.versions, pages.model if pages else ""):
+            raise other_versions(platform.node(), others)
+        relay = Relay(task.posts) if task.posts else None
+        job = with_address(task.job, relay.address) if relay else task.job
+        _team = task.run, Supervisor(job, 1, task.limit), relay
     return _team[1]
-
-
-def _relay(task: Task) -> Relay:
-    """Return what stands between this process's reading process and those that classify."""
-    global _between  # noqa: PLW0603
-    if _between is None or _between[0] != task.run:
-        _between = task.run, Relay(task.posts)
-    return _between[1]
 
 
 def page_job(job: Job[Any]) -> PageJob | None:
@@ -278,3 +290,11 @@ def differences(others: Mapping[str, str], model: str) -> list[str]:
         for name, version in versions(model).items()
         if version != others.get(name)
     ]
+
+
+def other_versions(machine: str, found: Sequence[str]) -> OcrBatchError:
+    """Return the error of a machine with other versions than that where the run was started."""
+    return OcrBatchError(
+        f"Machine {machine} of the cluster has {', '.join(found)}, so it might read "
+        "otherwise. Install the same versions on all machines."
+    )
