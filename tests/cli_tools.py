@@ -7,7 +7,8 @@ import io
 import os
 import subprocess
 import sys
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -39,6 +40,24 @@ def save(path: Path, *pages: NDArray[np.uint8]) -> Path:
     else:
         first.save(path)
     return path
+
+
+def many(folder: Path, count: int) -> Path:
+    """Fill a folder with so many pages of the same content, for runs that are not to end soon."""
+    first = save(folder / "0.png", text_image(*["jumps over the lazy dog"] * 8))
+    for number in range(1, count):
+        (folder / f"{number}.png").hardlink_to(first)
+    return folder
+
+
+def wait_for(condition: Callable[[], object], seconds: float = 180.0) -> bool:
+    """Wait until something is true; tell whether it became so in time."""
+    end = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() > end:
+            return False
+        time.sleep(0.02)
+    return True
 
 
 def environment() -> dict[str, str]:

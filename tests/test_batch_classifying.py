@@ -9,7 +9,6 @@ import socket
 import subprocess
 import sys
 import threading
-import time
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +16,8 @@ import pytest
 
 pytest.importorskip("keras")
 
-from cli_tools import PACKAGE, environment
+from cli_tools import PACKAGE, environment, wait_for
+from test_batch_local import running
 
 from ocr_batch.batch import classifying as module
 from ocr_batch.batch.classifying import ClassifyingProcess, classifying
@@ -69,6 +69,8 @@ def test_several_processes_get_what_they_would_have_got_alone(process, here):
     for thread in threads:
         thread.join()
     assert not wrong
+    # What the process has told may still be under way.
+    assert wait_for(lambda: process.report().crops - before.crops >= 3 * sum(counts))
     report = process.report()
     assert report.batch == BATCH
     assert report.crops - before.crops == 3 * sum(counts)
@@ -102,13 +104,9 @@ def test_a_process_that_leaves_in_the_middle_is_forgotten(process, here):
                     assert hello != HELLO.pack(*numbers)
             segment.close()
     expected = here.scores(crops(9))
-    for _ in range(50):
-        np.testing.assert_array_equal(classifier.scores(crops(9)), expected)
-        if open_files(pid) <= before:
-            break
-        time.sleep(0.1)
-    else:
-        pytest.fail(f"{open_files(pid) - before} files of processes that are gone stay open")
+    np.testing.assert_array_equal(classifier.scores(crops(9)), expected)
+    assert wait_for(lambda: open_files(pid) <= before, 60), "files of processes that are gone"
+    np.testing.assert_array_equal(classifier.scores(crops(9)), expected)
     assert process.pid == pid
 
 
@@ -130,9 +128,10 @@ def test_a_process_that_dies_is_started_again(process, here):
         thread.join()
     for scores in found:
         np.testing.assert_array_equal(scores, expected)
-    report = process.report()
-    assert report.deaths == deaths + 1
-    assert report.crops >= 2500 * len(classifiers)
+    # Also when it was done before it died, and nobody was waiting for the next.
+    np.testing.assert_array_equal(classifiers[0].scores(images), expected)
+    assert wait_for(lambda: process.report().crops >= 2500 * len(classifiers))
+    assert process.report().deaths == deaths + 1
 
 
 def test_a_model_that_can_not_be_loaded_is_named_to_whoever_asks(tmp_path):
@@ -157,8 +156,7 @@ def test_a_process_that_never_starts_is_given_up(monkeypatch):
 
 def test_the_process_ends_with_the_context():
     with ClassifyingProcess(DIGITS) as process:
-        while process.pid is None:
-            time.sleep(0.01)
+        assert wait_for(lambda: process.pid is not None)
         pid = process.pid
     with pytest.raises(ProcessLookupError):
         os.kill(pid, 0)
@@ -186,20 +184,12 @@ def test_the_process_dies_with_the_one_that_started_it():
         env=environment(),
         cwd=PACKAGE,
     ) as parent:
-        pid = int(parent.stdout.readline())
-        os.kill(pid, 0)
-        parent.kill()
-    for _ in range(100):
         try:
-            os.kill(pid, 0)
-        except ProcessLookupError:
-            return
-        stat = Path(f"/proc/{pid}/stat")
-        # Dead, though nobody may have asked for its exit code.
-        if stat.exists() and stat.read_text().rpartition(")")[2].split()[0] == "Z":
-            return
-        time.sleep(0.1)
-    pytest.fail("the process goes on")
+            pid = int(parent.stdout.readline())
+            assert running(pid)
+        finally:
+            parent.kill()
+    assert wait_for(lambda: not running(pid), 60), "the process goes on"
 
 
 def test_litert_needs_no_such_process():

@@ -70,10 +70,10 @@ def test_a_long_request_is_spread_over_batches_of_one_size(batcher):
 
 def test_the_device_does_not_wait_for_a_full_batch(batcher):
     taken = []
-    waiting = threading.Thread(target=lambda: taken.append(batcher.take()))
+    waiting = threading.Thread(target=lambda: taken.append(batcher.take()), daemon=True)
     waiting.start()
     batcher.put(Request(client(), 1))
-    waiting.join(5)
+    waiting.join(60)
     assert taken[0].count == 1
 
 

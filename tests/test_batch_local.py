@@ -8,11 +8,13 @@ import subprocess
 import sys
 import time
 from collections.abc import Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pytest
+from cli_tools import wait_for
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -186,7 +188,9 @@ def test_a_bad_page_costs_only_itself(deed: str, in_order: bool) -> None:
 def test_a_page_gets_a_second_try_alone(deed: str, tmp_path: Path) -> None:
     sources = [f"a:{deed}-once@1", f"b*6:{deed}-once@5", "c", f"d*2:{deed}-once@2", "e", "f"]
     job = ScriptedJob(str(tmp_path / "log"))
-    got = summary(run_processes(sources, job, jobs=2, timeout=2.0))
+    # Only what hangs needs a limit that is soon over.
+    limit = 4.0 if deed == "hang" else local.DEFAULT_TIMEOUT
+    got = summary(run_processes(sources, job, jobs=2, timeout=limit))
     assert got == expected(sources)
 
 
@@ -305,39 +309,43 @@ def test_failures_say_what_happened() -> None:
 def test_a_page_that_hangs_is_given_up() -> None:
     sources = ["a", "b", "c:hang", "d", "e*6:hang@6", *SOURCES]
     begin = time.monotonic()
-    got = summary(run_processes(sources, ScriptedJob(), jobs=2, timeout=1.5))
-    assert time.monotonic() - begin < 20
+    got = summary(run_processes(sources, ScriptedJob(), jobs=2, timeout=4))
+    assert time.monotonic() - begin < 120
     assert {k for k, v in got.items() if isinstance(v, PageTimeoutError)} == {(2, 1), (4, 6)}
-    assert "within 1.5 seconds" in str(got[2, 1])
+    assert "within 4 seconds" in str(got[2, 1])
     assert len(got) == len(expected(sources))
 
 
 def test_a_group_that_is_late_together_is_read_page_by_page(monkeypatch) -> None:
     monkeypatch.setattr(local, "_SHORT_LIMIT", 0.0)
     sources = ["a*2", "b", "c"]
-    # Two pages of .7 s are late together; alone each is in time.
-    got = summary(run_processes(sources, SlowJob(), jobs=1, timeout=1.1))
+    got = summary(run_processes(sources, SlowTogetherJob(), jobs=1, timeout=3))
     assert got == expected(sources)
 
 
-class SlowJob(ScriptedJob):
+class SlowTogetherJob(ScriptedJob):
     def read(self, sheets: Sequence[Sheet]) -> list[str]:
-        time.sleep(0.7 * len(sheets))
+        time.sleep(60 if len(sheets) > 1 else 0)
         return super().read(sheets)
 
 
-def test_a_caller_that_pauses_does_not_make_pages_late() -> None:
-    got = []
-    for event in results_slowly(run_processes(["a"] * 6, ScriptedJob(), jobs=2, timeout=0.6)):
-        got.append(event.value)
-    assert got == ["a#1"] * 6
+def test_a_caller_that_pauses_does_not_make_pages_late(tmp_path: Path) -> None:
+    log = tmp_path / "log"
 
+    def pids() -> set[str]:
+        return {line.split()[0] for line in log.read_text().splitlines()}
 
-def results_slowly(events):
-    for event in events:
-        if not isinstance(event, Opened):
-            time.sleep(0.4)
-            yield event
+    events = run_processes(["a:slow"] * 200, ScriptedJob(str(log)), jobs=2, timeout=4)
+    with closing(events):
+        # Until both processes are at work: the one that is not heard now has a page in hand.
+        for event in events:
+            if isinstance(event, Finished) and len(pids()) == 2:
+                break
+        time.sleep(5)
+        after = [event for event, _ in zip(events, range(12), strict=False)]
+    assert {event.value for event in results(after)} == {"a:slow#1"}
+    # A process with a late page would have been replaced.
+    assert len(pids()) == 2
 
 
 def test_processes_are_replaced_after_a_while(monkeypatch, tmp_path: Path) -> None:
@@ -397,19 +405,10 @@ def running(pid: int) -> bool:
     return not status.exists() or status.read_text().rpartition(")")[2].split()[0] != "Z"
 
 
-def wait_for(condition, seconds: float = 10.0) -> bool:
-    end = time.monotonic() + seconds
-    while not condition():
-        if time.monotonic() > end:
-            return False
-        time.sleep(0.05)
-    return True
-
-
 def test_closing_the_iterator_ends_the_processes(tmp_path: Path) -> None:
     log = tmp_path / "log"
     events = run_processes(["a", *["b:slow"] * 50], ScriptedJob(str(log)), jobs=2)
-    assert next(results_slowly(events)).value
+    assert next(event.value for event in events if isinstance(event, Finished))
     events.close()
     pids = {int(line.split()[0]) for line in log.read_text().splitlines()}
     assert pids
@@ -449,7 +448,7 @@ def test_no_process_outlives_a_parent_that_is_killed(tmp_path: Path) -> None:
     process = script(tmp_path, ["a", *["b:hang"] * 8])
     log = tmp_path / "log"
     try:
-        assert wait_for(lambda: log.exists() and len(log.read_text().splitlines()) >= 2, 30)
+        assert wait_for(lambda: log.exists() and len(log.read_text().splitlines()) >= 2)
         pids = {int(line.split()[0]) for line in log.read_text().splitlines()}
     finally:
         process.kill()

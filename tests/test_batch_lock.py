@@ -36,11 +36,14 @@ def hold(path: Path) -> subprocess.Popen[str]:
 def test_another_process_is_refused_and_named_until_the_holder_is_killed(tmp_path: Path) -> None:
     path = tmp_path / "lock"
     with hold(path) as process:
-        before = path.read_bytes()
-        with pytest.raises(OutputError, match=rf"process {process.pid}\) is writing into text"):
-            FolderLock(path, "text")
-        assert path.read_bytes() == before
-        process.kill()
+        try:
+            before = path.read_bytes()
+            match = rf"process {process.pid}\) is writing into text"
+            with pytest.raises(OutputError, match=match):
+                FolderLock(path, "text")
+            assert path.read_bytes() == before
+        finally:
+            process.kill()
     FolderLock(path, "text").release()
     assert list(tmp_path.iterdir()) == []
 

@@ -12,7 +12,7 @@ from dataclasses import fields, is_dataclass, replace
 from pathlib import Path
 
 import pytest
-from cli_tools import COMMAND, environment, rows, run, save, text_image, tree
+from cli_tools import COMMAND, environment, many, rows, run, save, text_image, tree, wait_for
 
 import ocr_batch
 from ocr_batch import cli
@@ -298,14 +298,6 @@ def test_every_format_is_in_the_help() -> None:
     assert all(name in actions()["format"].help for name in WRITERS)
 
 
-def many(tmp_path: Path, count: int = 1000) -> Path:
-    folder = tmp_path / "many"
-    first = save(folder / "0.png", text_image(*["jumps over the lazy dog"] * 8))
-    for number in range(1, count):
-        (folder / f"{number}.png").hardlink_to(first)
-    return folder
-
-
 def _hear_interrupts() -> None:
     signal.signal(signal.SIGINT, signal.SIG_DFL)
 
@@ -319,31 +311,36 @@ def begin(folder: Path, out: Path) -> subprocess.Popen[str]:
         # What a shell runs in the background is deaf to interrupts, and so are its children.
         preexec_fn=_hear_interrupts,  # noqa: PLW1509 - no threads run here
     )
-    end = time.monotonic() + 60
-    while not list(out.glob("*.txt")) and time.monotonic() < end:
-        time.sleep(0.05)
+    if not wait_for(lambda: list(out.glob("*.txt")) or process.poll() is not None):
+        process.kill()
     return process
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_an_interrupted_run_ends_soon_and_keeps_its_pages(number: int, tmp_path: Path) -> None:
     out = tmp_path / "out"
-    process = begin(many(tmp_path), out)
+    process = begin(many(tmp_path / "many", 1000), out)
     process.send_signal(number)
     start = time.monotonic()
-    _, errors = process.communicate(timeout=60)
-    assert time.monotonic() - start < 15
+    try:
+        _, errors = process.communicate(timeout=60)
+    finally:
+        process.kill()
+    assert time.monotonic() - start < 30
     assert process.returncode == 130
     assert "Traceback" not in errors
     listed = rows(out)
-    assert listed
-    assert {f"{row['output']}.txt" for row in listed} == {path.name for path in out.glob("*.txt")}
+    assert 0 < len(listed) < 1000
+    texts = {path.name for path in out.glob("*.txt")}
+    # The signal may have come between the file and the row of a page.
+    assert {f"{row['output']}.txt" for row in listed} <= texts
+    assert len(texts) <= len(listed) + 1
     assert not list(out.glob("*.tmp"))
 
 
 def test_a_killed_run_leaves_whole_files_and_a_summary(tmp_path: Path) -> None:
     out = tmp_path / "out"
-    process = begin(many(tmp_path), out)
+    process = begin(many(tmp_path / "many", 1000), out)
     process.kill()
     process.communicate()
     assert (out / "pages.csv").read_bytes().endswith(b"\n")

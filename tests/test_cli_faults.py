@@ -135,9 +135,10 @@ def test_a_run_without_anything_readable_says_so(tmp_path: Path) -> None:
 
 
 def test_a_page_that_takes_too_long_is_given_up(tmp_path: Path) -> None:
-    save(tmp_path / "in" / "a.png", GOOD)
-    save(tmp_path / "in" / "b.png", GOOD)
-    done = run("read", tmp_path / "in", "-o", tmp_path / "out", "--timeout", "0.0001")
+    # Long enough for the clock to be looked at several times while they are read.
+    for name in ("a", "b"):
+        save(tmp_path / "in" / f"{name}.png", text_image(*["jumps over the lazy dog"] * 40))
+    done = run("read", tmp_path / "in", "-o", tmp_path / "out", "--timeout", "0.01")
     assert done.returncode == 5, done.stderr
     # On a busy machine a page may be done before the clock is looked at.
     failed = [row for row in rows(tmp_path / "out") if row["status"] == "failed"]

@@ -11,7 +11,7 @@ import time
 from pathlib import Path
 
 import pytest
-from cli_tools import COMMAND, environment, rows, run, save, text_image, tree
+from cli_tools import COMMAND, environment, many, rows, run, save, text_image, tree, wait_for
 
 from ocr_batch.batch.journal import JOURNAL_NAME
 
@@ -46,6 +46,11 @@ def test_the_number_of_processes_changes_nothing(
     assert tree(tmp_path / "out") == whole
 
 
+def _written(out: Path, count: int, process: subprocess.Popen[bytes]) -> bool:
+    """Wait for so many texts, or for the end of the process; tell whether that was in time."""
+    return wait_for(lambda: len(list(out.rglob("*.txt"))) >= count or process.poll() is not None)
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="signals")
 def test_a_run_that_is_killed_goes_on_and_ends_the_same(
     scans: Path, whole: dict[str, bytes], tmp_path: Path
@@ -55,13 +60,12 @@ def test_a_run_that_is_killed_goes_on_and_ends_the_same(
     line = [*COMMAND, "read", str(scans), "-o", str(out), "--jobs", "2", "--quiet"]
     for wanted in (1, 5, 11):
         process = subprocess.Popen(line, env=environment())
-        end = time.monotonic() + 60
-        while len(list(out.rglob("*.txt"))) < wanted and process.poll() is None:
-            assert time.monotonic() < end
-            time.sleep(0.01)
-        time.sleep(moments.uniform(0, 0.1))
-        process.kill()
-        process.wait()
+        try:
+            assert _written(out, wanted, process)
+            time.sleep(moments.uniform(0, 0.1))
+        finally:
+            process.kill()
+            process.wait()
     done = run("read", scans, "-o", out, "--jobs", 2)
     assert done.returncode == 5
     assert tree(out) == whole
@@ -73,16 +77,19 @@ def test_a_run_that_is_killed_goes_on_and_ends_the_same(
 @pytest.mark.skipif(sys.platform == "win32", reason="signals")
 def test_the_second_of_two_runs_is_refused_at_once(scans: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
+    # So many that the run is not over before it is stopped.
+    pages = many(tmp_path / "many", 1000)
     first = subprocess.Popen(
-        [*COMMAND, "read", str(scans), "-o", str(out), "--journal", str(tmp_path / "j")],
+        [*COMMAND, "read", str(pages), "-o", str(out), "--journal", str(tmp_path / "j")],
         env=environment(),
         stderr=subprocess.DEVNULL,
     )
-    while not list(out.rglob("*.txt")):
-        assert first.poll() is None
-        time.sleep(0.01)
-    first.send_signal(signal.SIGSTOP)
     try:
+        assert _written(out, 1, first)
+        assert first.poll() is None
+        first.send_signal(signal.SIGSTOP)
+        # It goes on for a moment after the signal was sent.
+        assert os.WIFSTOPPED(os.waitpid(first.pid, os.WUNTRACED)[1])
         before = {path: path.stat().st_mtime_ns for path in out.rglob("*")}
         # Also with a journal of its own.
         second = run("read", scans, "-o", out)
@@ -132,6 +139,7 @@ def test_pages_that_were_given_up_are_read_by_the_next_run(
     scans: Path, whole: dict[str, bytes], tmp_path: Path
 ) -> None:
     out, pages = tmp_path / "out", [scans / "0.png", scans / "1.png"]
+    # On a busy machine one of the pages may be done before the clock is looked at.
     done = run("read", *pages, "-o", out, "--timeout", "0.001", "--jobs", "2")
     assert done.returncode == 5
     run("read", *pages, "-o", out, "--quiet")

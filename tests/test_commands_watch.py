@@ -5,11 +5,12 @@ from __future__ import annotations
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
 import pytest
-from cli_tools import COMMAND, environment, rows, run, save, text_image, tree
+from cli_tools import COMMAND, environment, rows, run, save, text_image, tree, wait_for
 
 LINE = text_image("The quick brown fox")
 
@@ -18,24 +19,58 @@ def _hear_interrupts() -> None:
     signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
-def begin(*arguments: object) -> subprocess.Popen[str]:
-    return subprocess.Popen(
-        [*COMMAND, "watch", *map(str, arguments)],
-        stderr=subprocess.PIPE,
-        env=environment(),
-        text=True,
-        # What a shell runs in the background is deaf to interrupts, and so are its children.
-        preexec_fn=_hear_interrupts,  # noqa: PLW1509 - no threads run here
-    )
+class Watch:
+    """The command, and the lines that it says."""
+
+    def __init__(self, *arguments: object) -> None:
+        self._process = subprocess.Popen(
+            [*COMMAND, "watch", *map(str, arguments)],
+            stderr=subprocess.PIPE,
+            env=environment(),
+            text=True,
+            # What a shell runs in the background is deaf to interrupts, and so are its children.
+            preexec_fn=_hear_interrupts,  # noqa: PLW1509 - no threads of ours hold a lock
+        )
+        self.pid = self._process.pid
+        self.lines: list[str] = []
+        self._listener = threading.Thread(target=self._listen, daemon=True)
+        self._listener.start()
+
+    def _listen(self) -> None:
+        assert self._process.stderr is not None
+        self.lines.extend(self._process.stderr)
+
+    def wait_for(self, words: str, times: int = 1) -> None:
+        """Wait for words that stand in a line that often."""
+        assert wait_for(lambda: self.count(words) >= times), self.lines
+
+    def count(self, words: str) -> int:
+        return sum(words in line for line in list(self.lines))
+
+    def end(self, number: int) -> int:
+        """Send a signal, a moment after what was waited for; return the exit code."""
+        time.sleep(0.5)
+        self._process.send_signal(number)
+        code = self._process.wait(60)
+        self._listener.join(60)
+        return code
+
+    def __enter__(self) -> Watch:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self._process.kill()
+        self._process.wait()
+        self._listener.join(60)
+        if self._process.stderr is not None:
+            self._process.stderr.close()
 
 
-def wait_for(condition, seconds: float = 60.0) -> bool:
-    end = time.monotonic() + seconds
-    while not condition():
-        if time.monotonic() > end:
-            return False
-        time.sleep(0.05)
-    return True
+def arrive(path: Path, content: bytes) -> None:
+    """Put a file into its place at once."""
+    part = path.with_name(path.name + ".part")
+    part.write_bytes(content)
+    part.replace(path)
 
 
 def test_once_reads_what_is_complete_and_ends(tmp_path: Path) -> None:
@@ -64,32 +99,27 @@ def test_pages_are_read_as_they_arrive_until_it_is_ended(number: int, tmp_path: 
     drop, out = tmp_path / "drop", tmp_path / "out"
     drop.mkdir()
     whole = save(tmp_path / "whole.png", LINE).read_bytes()
-    process = begin(drop, "-o", out, "--settle", "1", "--interval", "0.2", "--jobs", "1")
-    try:
+    with Watch(drop, "-o", out, "--settle", "3", "--interval", "0.2", "--jobs", "1") as watch:
         assert wait_for((out / ".ocr-batch.sqlite").exists)
         # A slow scanner: the file grows.
         with (drop / "a.png").open("wb", buffering=0) as file:
             for at in range(0, len(whole), len(whole) // 4 + 1):
                 file.write(whole[at : at + len(whole) // 4 + 1])
-                time.sleep(0.3)
-        assert wait_for(lambda: (out / "pages.csv").exists() and rows(out))
+                time.sleep(0.05)
+        watch.wait_for("1 page: 1 read")
         # Somebody else is kept out meanwhile, and changes nothing.
         before = tree(out)
+        assert [row["status"] for row in rows(out)] == ["read"]
         other = run("read", drop, "-o", out)
         assert other.returncode == 4
-        assert f"process {process.pid}" in other.stderr
+        assert f"process {watch.pid}" in other.stderr
         assert tree(out) == before
-        (drop / "b.png.tmp").write_bytes(whole)
-        (drop / "b.png.tmp").replace(drop / "b.png")
-        assert wait_for((out / "b.txt").exists)
-        assert wait_for(lambda: len(rows(out)) == 2)
-        time.sleep(0.5)
-    finally:
-        process.send_signal(number)
-        _, said = process.communicate(timeout=60)
-    assert process.returncode == 0, said
-    assert "Traceback" not in said
+        arrive(drop / "b.png", whole)
+        watch.wait_for("1 page: 1 read", 2)
+        assert watch.end(number) == 0, watch.lines
+    assert not watch.count("Traceback")
     assert [row["status"] for row in rows(out)] == ["read", "read"]
+    assert (out / "b.txt").exists()
     assert not (out / ".ocr-batch.lock").exists()
 
 
@@ -98,20 +128,17 @@ def test_a_page_that_failed_is_not_tried_again_until_it_changes(tmp_path: Path) 
     drop, out = tmp_path / "drop", tmp_path / "out"
     drop.mkdir()
     (drop / "a.png").write_text("no image")
-    process = begin(drop, "-o", out, "--settle", "0.2", "--interval", "0.1", "--jobs", "1")
-    try:
-        assert wait_for(lambda: (out / "pages.csv").exists() and rows(out))
+    whole = save(tmp_path / "whole.png", LINE).read_bytes()
+    with Watch(drop, "-o", out, "--settle", "0.2", "--interval", "0.1", "--jobs", "1") as watch:
+        watch.wait_for("1 page: 0 read, 1 failed")
+        # Long enough for several looks at it.
         time.sleep(1.5)
-        save(drop / "a.png", LINE)
-        assert wait_for((out / "a.txt").exists)
-        assert wait_for(lambda: rows(out)[0]["status"] == "read")
-        time.sleep(0.3)
-    finally:
-        process.terminate()
-        _, said = process.communicate(timeout=60)
-    assert process.returncode == 5
-    assert said.count("1 page: 0 read, 1 failed") == 1
-    assert said.count("1 page: 1 read") == 1
+        arrive(drop / "a.png", whole)
+        watch.wait_for("1 page: 1 read")
+        assert [row["status"] for row in rows(out)] == ["read"]
+        assert watch.end(signal.SIGTERM) == 5, watch.lines
+    assert watch.count("1 page: 0 read, 1 failed") == 1
+    assert watch.count("1 page: 1 read") == 1
 
 
 @pytest.mark.parametrize(
