@@ -17,7 +17,7 @@ import pytest
 pytest.importorskip("keras")
 
 from cli_tools import PACKAGE, environment, wait_for
-from test_batch_local import running
+from scripted_jobs import running
 
 from ocr_batch.batch import classifying as module
 from ocr_batch.batch.classifying import ClassifyingProcess, classifying

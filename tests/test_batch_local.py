@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
-import os
-import signal
 import subprocess
 import sys
 import time
 from collections.abc import Sequence
 from contextlib import closing
-from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
 import pytest
 from cli_tools import wait_for
 from hypothesis import given
 from hypothesis import strategies as st
+from scripted_jobs import (
+    ScriptedJob,
+    SlowTogetherJob,
+    StarvingJob,
+    ThreadJob,
+    TimedJob,
+    results,
+    running,
+    summary,
+)
 
 from ocr_batch.batch import local
 from ocr_batch.batch.local import run_here, run_processes, start_early
@@ -31,85 +37,6 @@ from ocr_batch.batch.work import (
     missing_of_file,
 )
 from ocr_batch.errors import BundleError, ImageError, OcrBatchError, PageTimeoutError
-from ocr_batch.imaging.load import Sheet
-
-
-@dataclass
-class ScriptedJob:
-    """A source is NAME, NAME*PAGES or NAME*PAGES:DEED@PAGE."""
-
-    log: str = ""
-    broken: str = ""
-
-    def prepare(self) -> None:
-        if self.broken == "bundle":
-            raise BundleError("no such model")
-        if self.broken == "bug":
-            raise KeyError("x")
-        if self.broken == "death":
-            sys.stderr.write("out of luck\n")
-            sys.stderr.flush()
-            os.kill(os.getpid(), signal.SIGKILL)
-
-    def digest(self, source: str) -> str:
-        return f"digest of {source}"
-
-    def count_pages(self, source: str) -> int:
-        head = source.partition(":")[0]
-        if head == "unopenable":
-            raise ImageError("not an image")
-        if head == "deadly":
-            os.kill(os.getpid(), signal.SIGKILL)
-        return int(head.partition("*")[2] or 1)
-
-    def load_page(self, source: str, number: int) -> Sheet:
-        if source.endswith(f":unloadable@{number}"):
-            raise ImageError("broken page")
-        side = 6000 if ":big" in source else 4
-        return Sheet(np.zeros((side, side), np.uint8), source, number)
-
-    def read(self, sheets: Sequence[Sheet]) -> list[str]:
-        if self.log:
-            with Path(self.log).open("a") as stream:
-                stream.write(f"{os.getpid()} {len(sheets)}\n")
-        for sheet in sheets:
-            deed, _, page = sheet.source.partition(":")[2].partition("@")
-            if page and int(page) != sheet.number:
-                continue
-            if deed.endswith("-once"):
-                flag = Path(f"{self.log}.{sheet.source.partition(':')[0]}.{sheet.number}")
-                if flag.exists():
-                    continue
-                flag.touch()
-                deed = deed.removesuffix("-once")
-            if deed == "crash":
-                os.kill(os.getpid(), signal.SIGSEGV)
-            elif deed == "kill":
-                os.kill(os.getpid(), signal.SIGKILL)
-            elif deed == "exit":
-                os._exit(3)
-            elif deed == "hang":
-                time.sleep(1000)
-            elif deed == "slow":
-                time.sleep(0.7)
-            elif deed == "bug":
-                raise IndexError("far off")
-            elif deed == "memory":
-                raise MemoryError
-        return [f"{sheet.source}#{sheet.number}" for sheet in sheets]
-
-
-def results(events) -> list[Finished[str]]:
-    return [event for event in events if not isinstance(event, Opened)]
-
-
-def summary(events) -> dict[tuple[int, int], object]:
-    found = {}
-    for event in results(events):
-        assert (event.index, event.number) not in found, "a page came twice"
-        found[event.index, event.number] = event.error or event.value
-    return found
-
 
 SOURCES = ["a", "b*3", "c*11", "d", "e", "f*2", "g", "h", "i", "j"]
 
@@ -220,21 +147,6 @@ def test_what_lacked_memory_is_tried_while_nothing_else_is_read(tmp_path: Path) 
     assert len([at for at in times["end"] if at < second]) == len(before)
 
 
-class TimedJob(ScriptedJob):
-    def read(self, sheets: Sequence[Sheet]) -> list[str]:
-        bad = any(sheet.source.startswith("bad") for sheet in sheets)
-        self._note("bad" if bad else "begin")
-        if bad and len(sheets) == 1:
-            os.kill(os.getpid(), signal.SIGKILL)
-        time.sleep(0.3)
-        self._note("end")
-        return [f"{sheet.source}#{sheet.number}" for sheet in sheets]
-
-    def _note(self, what: str) -> None:
-        with Path(self.log).open("a") as stream:
-            stream.write(f"{what} {os.getpid()} {time.time()}\n")
-
-
 def known_of(source: str, *missing: int) -> Known:
     return Known(f"digest of {source}", ScriptedJob().count_pages(source), missing)
 
@@ -300,7 +212,7 @@ def test_failures_say_what_happened() -> None:
     texts = [str(got[index, 1]) for index in range(6)]
     assert "SIGSEGV" in texts[0]
     assert "exit code 3" in texts[1]
-    assert "IndexError (test_batch_local.py:" in texts[2]
+    assert "IndexError (scripted_jobs.py:" in texts[2]
     assert "memory" in texts[3]
     assert "SIGKILL" in texts[4]
     assert texts[5] == "not an image"
@@ -321,12 +233,6 @@ def test_a_group_that_is_late_together_is_read_page_by_page(monkeypatch) -> None
     sources = ["a*2", "b", "c"]
     got = summary(run_processes(sources, SlowTogetherJob(), jobs=1, timeout=3))
     assert got == expected(sources)
-
-
-class SlowTogetherJob(ScriptedJob):
-    def read(self, sheets: Sequence[Sheet]) -> list[str]:
-        time.sleep(60 if len(sheets) > 1 else 0)
-        return super().read(sheets)
 
 
 def test_a_caller_that_pauses_does_not_make_pages_late(tmp_path: Path) -> None:
@@ -368,24 +274,6 @@ def test_processes_that_can_not_start_end_the_run_with_their_last_words() -> Non
         list(run_processes(SOURCES, ScriptedJob(broken="death"), jobs=2))
 
 
-@dataclass
-class StarvingJob(ScriptedJob):
-    """The second and the third start of a process fail for want of memory."""
-
-    how: str = ""
-
-    def prepare(self) -> None:
-        with Path(f"{self.log}.starts").open("a+") as stream:
-            stream.write("x")
-            stream.flush()
-            stream.seek(0)
-            starts = len(stream.read())
-        if starts in (2, 3):
-            if self.how == "kill":
-                os.kill(os.getpid(), signal.SIGKILL)
-            raise MemoryError
-
-
 @pytest.mark.parametrize("how", ["kill", "error"])
 def test_a_process_that_can_not_be_replaced_at_once_is_replaced_later(
     how: str, monkeypatch, tmp_path: Path
@@ -394,15 +282,6 @@ def test_a_process_that_can_not_be_replaced_at_once_is_replaced_later(
     sources = ["a", "b:crash-once@1", "c", "d*7"]
     job = StarvingJob(str(tmp_path / "log"), how=how)
     assert summary(run_processes(sources, job, jobs=1)) == expected(sources)
-
-
-def running(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    status = Path(f"/proc/{pid}/stat")
-    return not status.exists() or status.read_text().rpartition(")")[2].split()[0] != "Z"
 
 
 def test_closing_the_iterator_ends_the_processes(tmp_path: Path) -> None:
@@ -420,9 +299,9 @@ SCRIPT = """
 import sys
 sys.path[:0] = {path!r}
 from ocr_batch.batch.local import run_processes
-from test_batch_local import ScriptedJob
+from scripted_jobs import ScriptedJob
 print("begin", flush=True)
-for event in run_processes({sources!r}, ScriptedJob({log!r}), jobs=2, timeout=2):
+for event in run_processes({sources!r}, ScriptedJob({log!r}), jobs=2, timeout=60):
     pass
 print("end", flush=True)
 """
@@ -453,18 +332,10 @@ def test_no_process_outlives_a_parent_that_is_killed(tmp_path: Path) -> None:
     finally:
         process.kill()
         process.communicate()
-    assert wait_for(lambda: not any(running(pid) for pid in pids))
+    assert wait_for(lambda: not any(running(pid) for pid in pids), 60)
 
 
 def test_processes_use_one_thread(tmp_path: Path) -> None:
     sources = [str(tmp_path / "threads")]
     (event,) = results(run_processes(sources, ThreadJob(), jobs=1))
     assert event.value == "1 1"
-
-
-class ThreadJob(ScriptedJob):
-    def count_pages(self, source: str) -> int:
-        return 1
-
-    def read(self, sheets: Sequence[Sheet]) -> list[str]:
-        return [" ".join(os.environ[k] for k in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"))]

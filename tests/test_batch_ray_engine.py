@@ -9,14 +9,14 @@ import sys
 import time
 from collections.abc import Callable, Generator, Iterator
 from contextlib import closing
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from cli_tools import COMMAND, environment, run, save, text_image, tree, wait_for
-from test_batch_local import ScriptedJob, running, summary
+from scripted_jobs import NamedJob, running, summary
 
 from ocr_batch.batch.job import PageJob
 from ocr_batch.batch.local import run_processes
@@ -56,17 +56,6 @@ def cluster() -> Iterator[Any]:
             yield started
         finally:
             started.shutdown()
-
-
-@dataclass
-class NamedJob(ScriptedJob):
-    """The instructions are a file's name: the engine makes paths absolute."""
-
-    def count_pages(self, source: str) -> int:
-        return super().count_pages(Path(source).name)
-
-    def load_page(self, source: str, number: int) -> Any:
-        return super().load_page(Path(source).name, number)
 
 
 SOURCES = ["a", "b*3", f"long*{2 * PART_PAGES + 8}:.tif", "c", "unopenable", *["d", "e*2"] * 4, "f"]
