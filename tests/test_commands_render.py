@@ -131,13 +131,13 @@ def test_an_interrupted_run_ends_soon_and_keeps_whole_files(
         env=environment(),
         text=True,
     )
-    end = time.monotonic() + 60
+    end = time.monotonic() + 180
     while not list(out.glob("pages/*.png")) and time.monotonic() < end:
         time.sleep(0.05)
     process.send_signal(number)
     start = time.monotonic()
     _, errors = process.communicate(timeout=60)
-    assert time.monotonic() - start < 10
+    assert time.monotonic() - start < 30
     assert process.returncode == 130
     assert "Traceback" not in errors
     pages = {path.stem for path in out.glob("pages/*")}

@@ -181,7 +181,7 @@ def test_interrupted_training_is_not_thrown_away_unasked(first):
     )
     checkpoint = folder / "long.run" / "checkpoint.npz"
     try:
-        for _ in range(1200):
+        for _ in range(3000):
             if checkpoint.exists() or going.poll() is not None:
                 break
             time.sleep(0.1)
