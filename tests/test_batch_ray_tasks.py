@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from cli_tools import environment
-from test_batch_local import ScriptedJob, results, summary, wait_for
+from cli_tools import environment, wait_for
+from scripted_jobs import ScriptedJob, results, summary
 
 from ocr_batch.batch.local import Supervisor
 from ocr_batch.batch.ray_classify import Relay, open_posts
@@ -68,9 +68,9 @@ def test_a_relay_that_is_closed_leaves_nothing() -> None:
         connection.connect(relay.address)
         connection.shutdown(socket.SHUT_WR)
         assert connection.recv(1) == b""
-    assert wait_for(lambda: set(threading.enumerate()) - before == {waiting}, 5)
+    assert wait_for(lambda: set(threading.enumerate()) - before == {waiting}, 60)
     relay.close()
-    assert wait_for(lambda: set(threading.enumerate()) <= before, 5)
+    assert wait_for(lambda: set(threading.enumerate()) <= before, 60)
     with (
         socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection,
         pytest.raises(OSError, match=r"refused|No such file"),
@@ -103,7 +103,7 @@ def connected() -> Iterator[Any]:
 def test_an_actor_says_where_it_is_while_others_wait_for_its_model(connected: Any) -> None:
     (post,) = open_posts(connected, "english", None)
     waiting = [post.actor.ready.remote() for _ in range(20)]
-    node, address = connected.get(post.place(), timeout=60)
+    node, address = connected.get(post.place(), timeout=180)
     done, _ = connected.wait(waiting, num_returns=1, timeout=0)
     assert not done, "the model was loaded before anybody had to wait"
     assert node == connected.get_runtime_context().get_node_id()
