@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import HealthCheck, settings
 
 # A busy machine makes examples slow, not wrong. The same examples are drawn every time, so that a
-# change is judged by itself; `--hypothesis-seed=random` draws others.
+# change is judged by itself.
 settings.register_profile(
     "patient",
     settings(),
