@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -63,6 +64,22 @@ def wait_for(condition: Callable[[], object], seconds: float = 180.0) -> bool:
 def environment() -> dict[str, str]:
     path = os.pathsep.join([str(PACKAGE), *filter(None, [os.environ.get("PYTHONPATH")])])
     return {**os.environ, "PYTHONPATH": path}
+
+
+def start(*arguments: object) -> subprocess.Popen[str]:
+    """Start the command line; what it says comes through a pipe, and it hears interrupts."""
+
+    # What a shell runs in the background is deaf to interrupts, and so are its children.
+    def hear() -> None:
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+    return subprocess.Popen(
+        [*COMMAND, *map(str, arguments)],
+        stderr=subprocess.PIPE,
+        env=environment(),
+        text=True,
+        preexec_fn=hear,  # noqa: PLW1509 - no threads of ours hold a lock
+    )
 
 
 def run(

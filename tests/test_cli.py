@@ -12,7 +12,7 @@ from dataclasses import fields, is_dataclass, replace
 from pathlib import Path
 
 import pytest
-from cli_tools import COMMAND, environment, many, rows, run, save, text_image, tree, wait_for
+from cli_tools import COMMAND, environment, many, rows, run, save, start, text_image, tree, wait_for
 
 import ocr_batch
 from ocr_batch import cli
@@ -298,19 +298,8 @@ def test_every_format_is_in_the_help() -> None:
     assert all(name in actions()["format"].help for name in WRITERS)
 
 
-def _hear_interrupts() -> None:
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
-
-
 def begin(folder: Path, out: Path) -> subprocess.Popen[str]:
-    process = subprocess.Popen(
-        [*COMMAND, "read", str(folder), "-o", str(out), "--jobs", "2"],
-        stderr=subprocess.PIPE,
-        env=environment(),
-        text=True,
-        # What a shell runs in the background is deaf to interrupts, and so are its children.
-        preexec_fn=_hear_interrupts,  # noqa: PLW1509 - no threads run here
-    )
+    process = start("read", folder, "-o", out, "--jobs", 2)
     if not wait_for(lambda: list(out.glob("*.txt")) or process.poll() is not None):
         process.kill()
     return process

@@ -3,34 +3,22 @@
 from __future__ import annotations
 
 import signal
-import subprocess
 import sys
 import threading
 import time
 from pathlib import Path
 
 import pytest
-from cli_tools import COMMAND, environment, rows, run, save, text_image, tree, wait_for
+from cli_tools import rows, run, save, start, text_image, tree, wait_for
 
 LINE = text_image("The quick brown fox")
-
-
-def _hear_interrupts() -> None:
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 class Watch:
     """The command, and the lines that it says."""
 
     def __init__(self, *arguments: object) -> None:
-        self._process = subprocess.Popen(
-            [*COMMAND, "watch", *map(str, arguments)],
-            stderr=subprocess.PIPE,
-            env=environment(),
-            text=True,
-            # What a shell runs in the background is deaf to interrupts, and so are its children.
-            preexec_fn=_hear_interrupts,  # noqa: PLW1509 - no threads of ours hold a lock
-        )
+        self._process = start("watch", *arguments)
         self.pid = self._process.pid
         self.lines: list[str] = []
         self._listener = threading.Thread(target=self._listen, daemon=True)

@@ -13,7 +13,6 @@ from ocr_batch.commands.reading import (
     add_reading,
     output_formats,
     read_files,
-    read_into,
     reading_job,
     reading_jobs,
     report,
@@ -23,6 +22,7 @@ from ocr_batch.errors import UsageError
 if TYPE_CHECKING:
     from ocr_batch.batch.process import Process
     from ocr_batch.batch.run import Engine
+    from ocr_batch.batch.sinks import Sink
 
 __all__ = ["add", "run"]
 
@@ -121,13 +121,13 @@ def run(args: argparse.Namespace) -> int:
             listing=listing() if "-" in args.inputs else None,
             exclude=None if to_stream else output,
         )
+        sources = [str(item.path) for item in found]
         job = reading_job(args, formats)
+        sink: Sink
         if to_stream:
             from ocr_batch.batch.sinks import StreamSink
 
-            sources = [str(item.path) for item in found]
             sink = StreamSink(text_stream(), sources)
-            totals = read_files(args, sources, job, sink, staff, engine)
         else:
             from ocr_batch.batch.folder import OutputFolder
             from ocr_batch.batch.settings import settings_of
@@ -135,8 +135,7 @@ def run(args: argparse.Namespace) -> int:
             # Before anything is written: a wrong name is no reason to make a folder.
             settings = settings_of(job)
             folder = stack.enter_context(OutputFolder(output, args.journal))
-            totals = read_into(
-                args, found, job, folder, settings, fresh=args.fresh, staff=staff, engine=engine
-            )
+            sink = folder.sink(found, settings, jobs=reading_jobs(args), fresh=args.fresh)
+        totals = read_files(args, sources, job, sink, staff, engine)
     report(args, totals)
     return totals.exit_code

@@ -16,10 +16,7 @@ from ocr_batch.errors import UsageError
 
 if TYPE_CHECKING:
     from ocr_batch.batch.device_report import DeviceReport
-    from ocr_batch.batch.folder import OutputFolder
-    from ocr_batch.batch.inputs import Found
     from ocr_batch.batch.job import RenderJob
-    from ocr_batch.batch.journal import Settings
     from ocr_batch.batch.options import ReadOptions
     from ocr_batch.batch.process import Process
     from ocr_batch.batch.run import Engine, Step, Totals
@@ -30,7 +27,6 @@ __all__ = [
     "add_reading",
     "output_formats",
     "read_files",
-    "read_into",
     "read_options",
     "reading_job",
     "reading_jobs",
@@ -222,40 +218,6 @@ def reading_jobs(args: argparse.Namespace) -> int:
     if args.jobs or getattr(args, "ray_address", None):
         return int(args.jobs or 0)
     return available_cores()
-
-
-def read_into(
-    args: argparse.Namespace,
-    found: Sequence[Found],
-    job: RenderJob,
-    folder: OutputFolder,
-    settings: Settings,
-    *,
-    fresh: bool = False,
-    staff: Sequence[Process] = (),
-    engine: Engine | None = None,
-) -> Totals:
-    """Read files into a folder, as the options say, and show how it goes on.
-
-    Parameters
-    ----------
-    args : argparse.Namespace
-        Of a parser with the options of `add_reading`.
-    found : sequence of Found
-    job : RenderJob
-        From `reading_job`.
-    folder : OutputFolder
-    settings : Settings
-        Of the job.
-    fresh : bool
-        Whether to read what is done already.
-    staff : sequence of Process
-        Processes of this machine that were started early.
-    engine : Engine, optional
-        What reads the files and classifies; by default processes of this machine.
-    """
-    sink = folder.sink(found, settings, jobs=reading_jobs(args), fresh=fresh)
-    return read_files(args, [str(item.path) for item in found], job, sink, staff, engine)
 
 
 def read_files(

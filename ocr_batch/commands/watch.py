@@ -11,8 +11,9 @@ from ocr_batch.commands.options import EXIT_CODES, Commands, add_command, at_lea
 from ocr_batch.commands.reading import (
     add_reading,
     output_formats,
-    read_into,
+    read_files,
     reading_job,
+    reading_jobs,
     report,
 )
 from ocr_batch.errors import ImageError, InputError, UsageError
@@ -93,7 +94,8 @@ def run(args: argparse.Namespace) -> int:
         pause = args.settle if args.once else args.interval
         while (found := _look_after(pause, arrivals)) is not None:
             if found:
-                totals = read_into(args, found, job, writable, settings)
+                sink = writable.sink(found, settings, jobs=reading_jobs(args))
+                totals = read_files(args, [str(item.path) for item in found], job, sink)
                 failed += totals.failed
                 report(args, totals)
             if args.once:
