@@ -61,6 +61,39 @@ def test_a_rule_in_a_table_parts_nothing():
     assert len(_find(_column(100, 220), _column(400, 520), rules=rule)) == 0
 
 
+def test_a_picture_between_columns_parts_them():
+    (gutter,) = _find(_column(100, 600), _column(1100, 1600), [[840, 600, 850, 610]])
+    assert 600 <= gutter[0] < gutter[2] <= 1100
+    assert gutter[1] <= 120 and gutter[3] >= 1050
+
+
+def test_a_caption_beside_prose_is_a_column_though_its_lines_are_short():
+    caption = _column(760, 960, top=118, lines=9, step=41)
+    (gutter,) = _find(_column(100, 700, lines=10), caption)
+    assert 700 <= gutter[0] < gutter[2] <= 760
+    assert gutter[1] <= 140 and gutter[3] >= 440
+
+
+def test_short_lines_level_with_prose_are_cells_of_a_table():
+    assert len(_find(_column(100, 700, lines=10), _column(760, 960, lines=10))) == 0
+
+
+def test_short_lines_that_stand_far_apart_are_entries_of_a_form():
+    entries = _column(760, 960, top=118, lines=8, step=137)
+    assert len(_find(_column(100, 700), entries)) == 0
+
+
+def test_a_caption_between_two_columns_has_a_gutter_on_either_side():
+    wide = [_column(left, left + 600, top, 9) for left in (100, 1000) for top in (100, 1000)]
+    narrow = [_column(100, 480, 550, 9), _column(1220, 1600, 550, 9)]
+    caption = _column(730, 970, top=568, lines=9, step=41)
+    gutters = _find(*wide, *narrow, caption)
+    beside = gutters[(gutters[:, 1] < 700) & (gutters[:, 3] > 800)]
+    middles = (beside[:, 0] + beside[:, 2]) / 2
+    assert ((middles > 480) & (middles < 730)).any()
+    assert ((middles > 970) & (middles < 1220)).any()
+
+
 @settings(max_examples=100, deadline=None)
 @given(
     hnp.arrays(np.float64, st.tuples(st.integers(0, 30), st.just(4)), elements=st.floats(0, 900)),

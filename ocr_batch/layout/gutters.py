@@ -2,36 +2,57 @@
 
 from __future__ import annotations
 
-import cv2
+from dataclasses import dataclass
+
 import numpy as np
 from numpy.typing import NDArray
+
+from ocr_batch.layout.whitespace import TALL, white_strips
 
 __all__ = ["find_gutters"]
 
 # In x-heights.
-_CELL = 0.25
-_MIN_WIDTH = 0.75
-_MIN_HEIGHT = 12.0
 _REACH = 6.0
 _BESIDE = 1.5
 _HEADING = 3.0
-# More than this is dirt, not columns of text.
-_MOST_PHRASES = 4000
 _BREAK = 8.0
-_MOST_STRIPS = 40
-_AT_ONCE = 16
-_FEWEST_LINES = 3
+_TALLEST = 8
 _LEVEL = 0.3
+_LEADING = 3.5
+# More phrases than this are dirt, not columns of text.
+_MOST_PHRASES = 4000
+_FEWEST_LINES = 3
+_FEWEST_SIDE = 4
+_FEWEST_PROSE = 4
 # Letters on a line of prose: fewer, and it is a table's cell. Where all rows are level, more.
 _PROSE_LETTERS = 14
 _PROSE_LETTERS_LEVEL = 19
+_ALL_LEVEL = 0.75
+# Lines that go their own way beside prose, as a caption in a column: at most this share of them
+# level with another (the larger where chance has more to choose from), so many, so long.
+_OWN_LEADING = 0.5
+_OWN_LEADING_LONG = 0.65
+_FEWEST_OWN = 5
+_MANY_OWN = 15
+_OWN_LETTERS = 4
+_WORD = 4
+
+Boxes = NDArray[np.float64]
+Index = NDArray[np.int64]
 
 
-def _vertical_runs(empty: NDArray[np.bool_], shortest: int) -> NDArray[np.bool_]:
-    kernel = cv2.getStructuringElement(cv2.MORPH_RECT, (1, shortest))
-    return np.asarray(
-        cv2.morphologyEx(empty.astype(np.uint8), cv2.MORPH_OPEN, kernel) > 0, np.bool_
-    )
+@dataclass(frozen=True)
+class _Phrases:
+    """Runs of letters with ordinary word gaps between them; letters counts those of each."""
+
+    box: Boxes
+    letters: NDArray[np.int64]
+    x_height: float
+
+    @property
+    def middle(self) -> NDArray[np.float64]:
+        """Row of the middle of each."""
+        return np.asarray((self.box[:, 1] + self.box[:, 3]) / 2, np.float64)
 
 
 def find_gutters(
@@ -61,59 +82,51 @@ def find_gutters(
     Notes
     -----
     A gap that is lined by short phrases on either side is a table's; its rows are read across.
+    Short lines that are not level with those beside them are a column all the same: a caption.
     """
     none = np.zeros((0, 4))
     if not 4 <= len(boxes) <= _MOST_PHRASES or not _side_by_side(boxes, letters, x_height):
         return none
-    cell = _CELL * x_height
-    origin = boxes[:, :2].min(axis=0)
-    size = np.ceil((boxes[:, 2:].max(axis=0) - origin) / cell).astype(np.int64) + 1
-    if size.min() < 2 or size.max() > 20_000:
-        return none
-    grid = np.zeros((int(size[1]) + 1, int(size[0]) + 1), np.int32)
-    scaled = (boxes - np.tile(origin, 2)) / cell
-    left, top = np.floor(scaled[:, 0]).astype(int), np.floor(scaled[:, 1]).astype(int)
-    right = np.maximum(np.ceil(scaled[:, 2]).astype(int), left + 1)
-    bottom = np.maximum(np.ceil(scaled[:, 3]).astype(int), top + 1)
-    right, bottom = np.minimum(right, size[0]), np.minimum(bottom, size[1])
-    # Boxes are painted through the four corners of each and two running sums.
-    np.add.at(grid, (top, left), 1)
-    np.add.at(grid, (bottom, right), 1)
-    np.add.at(grid, (top, right), -1)
-    np.add.at(grid, (bottom, left), -1)
-    occupied = grid.cumsum(0).cumsum(1)[:-1, :-1] > 0
-
-    tall = max(3, round(_MIN_HEIGHT / _CELL))
-    wide = max(1, round(_MIN_WIDTH / _CELL))
-    white = _vertical_runs(~occupied, tall)
-    kernel = cv2.getStructuringElement(cv2.MORPH_RECT, (wide, 1))
-    white = cv2.morphologyEx(white.astype(np.uint8), cv2.MORPH_OPEN, kernel) > 0
-    found = []
-    for x0, y0, x1, y1 in _strips(_vertical_runs(white, tall), tall, wide):
-        corners = np.array([x0, y0, x1, y1], np.float64) * cell
-        found += _split_strip(corners + np.tile(origin, 2), boxes, letters, x_height)
-    for rule in rules:
-        if rule[3] - rule[1] >= _MIN_HEIGHT * x_height:
-            found += _split_strip(rule, boxes, letters, x_height)
-    return _merge(_distinct(found, boxes), x_height) if found else none
+    phrases = _Phrases(boxes, letters, x_height)
+    tall_rules = rules[rules[:, 3] - rules[:, 1] >= TALL * x_height]
+    strips = list(np.concatenate([white_strips(boxes, x_height), tall_rules]))
+    found: list[Boxes] = []
+    # Twice: what stands beside a strip is clearer when the gutters beyond it are known.
+    for _ in range(2):
+        rest = []
+        for strip in strips:
+            gutter = _part(strip, phrases, found)
+            if gutter is None:
+                rest.append(strip)
+            else:
+                found.append(gutter)
+        if not found:
+            return none
+        strips = rest
+    return _merge(_distinct(found, phrases), x_height)
 
 
-def _side_by_side(boxes: NDArray[np.float64], letters: NDArray[np.int64], x_height: float) -> bool:
-    """Tell whether there may be prose on both sides of anything: two lines beside two others."""
+def _side_by_side(boxes: Boxes, letters: NDArray[np.int64], x_height: float) -> bool:
+    """Tell whether there may be lines of prose beside other lines: most pages need no search."""
     prose = boxes[letters >= _PROSE_LETTERS]
-    if len(prose) < 4:
+    lines = boxes[letters >= _WORD]
+    if len(prose) < _FEWEST_PROSE or len(lines) < _FEWEST_PROSE + _FEWEST_OWN:
         return False
-    end = float(np.partition(prose[:, 2], 1)[1])
-    begin = float(np.partition(prose[:, 0], -2)[-2])
-    return begin > end - x_height
+    left = (
+        np.partition(prose[:, 2], 1)[1]
+        < np.partition(lines[:, 0], -_FEWEST_OWN)[-_FEWEST_OWN] + x_height
+    )
+    right = (
+        np.partition(prose[:, 0], -2)[-2]
+        > np.partition(lines[:, 2], _FEWEST_OWN - 1)[_FEWEST_OWN - 1] - x_height
+    )
+    return bool(left or right)
 
 
-def _distinct(
-    strips: list[NDArray[np.float64]], boxes: NDArray[np.float64]
-) -> list[NDArray[np.float64]]:
+def _distinct(strips: list[Boxes], phrases: _Phrases) -> list[Boxes]:
     """Leave out strips beside a taller one with no column between: white of ragged lines."""
-    x, y = (boxes[:, 0] + boxes[:, 2]) / 2, (boxes[:, 1] + boxes[:, 3]) / 2
-    kept: list[NDArray[np.float64]] = []
+    x, y = (phrases.box[:, 0] + phrases.box[:, 2]) / 2, phrases.middle
+    kept: list[Boxes] = []
     for strip in sorted(strips, key=lambda entry: float(entry[1] - entry[3])):
         x0, y0, x1, y1 = strip
         column = (y > y0) & (y < y1)
@@ -145,79 +158,98 @@ def _merge(strips: list[NDArray[np.float64]], x_height: float) -> NDArray[np.flo
     return np.array(merged)
 
 
-def _strips(white: NDArray[np.bool_], tall: int, wide: int) -> list[tuple[int, int, int, int]]:
-    """Cut white areas into straight strips, the tallest first: left, top, right, bottom."""
-    # Columns of the page as rows here, so that each lies in one piece in memory.
-    rest = np.ascontiguousarray(white.T)
-    longest, end = _longest_runs(rest)
-    strips: list[tuple[int, int, int, int]] = []
-    while len(strips) < _MOST_STRIPS:
-        best = int(longest.argmax())
-        if longest[best] < tall:
-            break
-        bottom = int(end[best])
-        top = bottom - int(longest[best])
-        least = 0.95 * (bottom - top)
-        left = best - _white_before(rest[:best][::-1, top:bottom], least)
-        right = best + 1 + _white_before(rest[best + 1 :, top:bottom], least)
-        if right - left >= wide:
-            strips.append((left, top, right, bottom))
-        rest[left:right, top:bottom] = False
-        longest[left:right], end[left:right] = _longest_runs(rest[left:right])
-    return strips
-
-
-def _white_before(rows: NDArray[np.bool_], least: float) -> int:
-    """Return how many rows come before the first with no more than `least` of white."""
-    for first in range(0, len(rows), _AT_ONCE):
-        white = rows[first : first + _AT_ONCE].sum(axis=1, dtype=np.uint16) > least
-        if not white.all():
-            return first + int(white.argmin())
-    return len(rows)
-
-
-def _longest_runs(white: NDArray[np.bool_]) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
-    """Return the length of the first longest run of each row, and where it ends."""
-    place = np.arange(1, white.shape[1] + 1, dtype=np.int32)
-    # By counting up from the last break.
-    run = place - np.maximum.accumulate(np.where(white, np.int32(0), place), axis=1)
-    end = run.argmax(axis=1)
-    return run[np.arange(len(run)), end], end + 1
-
-
-def _split_strip(
-    strip: NDArray[np.float64],
-    boxes: NDArray[np.float64],
-    letters: NDArray[np.int64],
-    x_height: float,
-) -> list[NDArray[np.float64]]:
-    """Keep a white strip if prose stands on both sides of it, cut to where that is so."""
+def _part(strip: Boxes, phrases: _Phrases, found: list[Boxes]) -> Boxes | None:
+    """Cut a white strip to where columns stand on both sides of it; None if it parts none."""
     x0, y0, x1, y1 = strip
-    middle = (boxes[:, 1] + boxes[:, 3]) / 2
+    begin, end, middle = phrases.box[:, 0], phrases.box[:, 2], phrases.middle
     level = (middle > y0) & (middle < y1)
-    # A wide white area (beside a short paragraph, say) reaches too far: use the nearest boxes.
-    lefts = np.flatnonzero(level & (boxes[:, 2] <= x1) & (boxes[:, 2] > x0 - _REACH * x_height))
-    rights = np.flatnonzero(level & (boxes[:, 0] >= x0) & (boxes[:, 0] < x1 + _REACH * x_height))
-    if len(lefts) < 4 or len(rights) < 4:
-        return []
-    typical = min(float(np.median(letters[lefts])), float(np.median(letters[rights])))
-    # Where every line on one side has its partner on the other, it may be a table's rows.
-    apart = np.abs(boxes[lefts, 3][:, None] - boxes[rights, 3][None, :]).min(axis=1)
-    aligned = float((apart < _LEVEL * x_height).mean()) > 0.75
-    if typical < (_PROSE_LETTERS_LEVEL if aligned else _PROSE_LETTERS):
-        return []
-    # The gutter reaches as far as prose stands on both sides, not through a heading below.
-    small = boxes[:, 3] - boxes[:, 1] < _HEADING * x_height
-    lefts, rights = lefts[small[lefts]], rights[small[rights]]
+    left, right = level & (end <= x1), level & (begin >= x0)
+    for other in found:
+        # Nobody looks over a gutter that lies between.
+        at = (middle > other[1]) & (middle < other[3])
+        left &= ~at | (begin > other[0]) | (other[0] > x0)
+        right &= ~at | (end < other[2]) | (other[2] < x1)
+    # A wide white area reaches too far (beside a short paragraph, say): phrases near it tell more.
+    reach = _REACH * phrases.x_height
+    lefts, rights = left & (end > x0 - reach), right & (begin < x1 + reach)
+    near = _between(strip, np.flatnonzero(lefts), np.flatnonzero(rights), phrases, 0)
+    # Or a picture stands beside it: then what counts is the nearest phrase of each row.
+    first_left = _nearest(phrases, -end, np.flatnonzero(left))
+    first_right = _nearest(phrases, begin, np.flatnonzero(right))
+    far = _between(strip, first_left, first_right, phrases, _WORD)
+    if near is None or far is None:
+        return far if near is None else near
+    return far if far[3] - far[1] > near[3] - near[1] else near
+
+
+def _nearest(phrases: _Phrases, distance: NDArray[np.float64], chosen: Index) -> Index:
+    """Return those of the chosen phrases before which none stands on the row of their middle."""
+    if not len(chosen):
+        return chosen
+    box = phrases.box[chosen]
+    rows = np.floor((box[:, [1, 3]] - box[:, 1].min()) / phrases.x_height).astype(np.int64)
+    least = np.full(int(rows.max()) + 1, np.inf)
+    for step in range(min(_TALLEST, int(np.diff(rows).max()) + 1)):
+        np.minimum.at(least, np.minimum(rows[:, 0] + step, rows[:, 1]), distance[chosen])
+    return np.asarray(chosen[distance[chosen] <= least[rows.sum(axis=1) // 2]], np.int64)
+
+
+def _between(
+    strip: Boxes, lefts: Index, rights: Index, phrases: _Phrases, fewest: int
+) -> Boxes | None:
+    """Return the gutter between phrases left and right of a strip, None if they are no columns.
+
+    It reaches as far as phrases of so many letters stand on both sides.
+    """
+    if min(len(lefts), len(rights)) < _FEWEST_SIDE:
+        return None
+    box, letters, x_height = phrases.box, phrases.letters, phrases.x_height
+    typical = np.array([np.median(letters[lefts]), np.median(letters[rights])])
+    own = typical.max() >= _PROSE_LETTERS and _own_leading(box[lefts], box[rights], x_height)
+    if typical.min() < (_OWN_LETTERS if own else _prose_letters(box[lefts], box[rights], x_height)):
+        return None
+    # Not through a heading.
+    line = (box[:, 3] - box[:, 1] < _HEADING * x_height) & (letters >= fewest)
+    lefts, rights = lefts[line[lefts]], rights[line[rights]]
     if not len(lefts) or not len(rights):
-        return []
-    top = max(boxes[lefts, 1].min(), boxes[rights, 1].min())
-    bottom = min(boxes[lefts, 3].max(), boxes[rights, 3].max())
-    if bottom - top < 0.6 * _MIN_HEIGHT * x_height:
-        return []
-    edge = float(np.quantile(boxes[lefts, 2], 0.95)), float(np.quantile(boxes[rights, 0], 0.05))
-    middle_x = (edge[0] + edge[1]) / 2 if edge[0] < edge[1] else (x0 + x1) / 2
-    middle_x = min(max(middle_x, x0), x1)
+        return None
+    top = max(box[lefts, 1].min(), box[rights, 1].min())
+    bottom = min(box[lefts, 3].max(), box[rights, 3].max())
+    if bottom - top < 0.6 * TALL * x_height:
+        return None
+    x0, y0, x1, y1 = strip
+    edge = float(np.quantile(box[lefts, 2], 0.95)), float(np.quantile(box[rights, 0], 0.05))
+    middle = (edge[0] + edge[1]) / 2 if edge[0] < edge[1] else (x0 + x1) / 2
+    middle = min(max(middle, x0), x1)
     half = 0.25 * x_height
-    top, bottom = max(y0, top - x_height), min(y1, bottom + x_height)
-    return [np.array([middle_x - half, top, middle_x + half, bottom])]
+    return np.array(
+        [middle - half, max(y0, top - x_height), middle + half, min(y1, bottom + x_height)]
+    )
+
+
+def _prose_letters(lefts: Boxes, rights: Boxes, x_height: float) -> int:
+    """Return how long lines must be to be columns."""
+    # Where every line on one side has its partner on the other, it may be a table's rows.
+    apart = np.abs(lefts[:, 3][:, None] - rights[:, 3][None, :]).min(axis=1)
+    level = float((apart < _LEVEL * x_height).mean()) > _ALL_LEVEL
+    return _PROSE_LETTERS_LEVEL if level else _PROSE_LETTERS
+
+
+def _own_leading(lefts: Boxes, rights: Boxes, x_height: float) -> bool:
+    """Tell whether the lines of either side are seldom level with the other's: no table's rows."""
+    top = max(lefts[:, 1].min(), rights[:, 1].min()) - x_height
+    bottom = min(lefts[:, 3].max(), rights[:, 3].max()) + x_height
+    feet = np.abs(lefts[:, 3][:, None] - rights[:, 3][None, :])
+    heads = np.abs(lefts[:, 1][:, None] - rights[:, 1][None, :])
+    level = np.asarray(np.minimum(feet, heads) < _LEVEL * x_height, np.bool_)
+    for lines, partners in ((lefts, level), (rights, level.T)):
+        beside = (lines[:, 1] > top) & (lines[:, 3] < bottom)
+        share = _OWN_LEADING_LONG if beside.sum() >= _MANY_OWN else _OWN_LEADING
+        if beside.sum() < _FEWEST_OWN or partners[beside].any(axis=1).mean() > share:
+            return False
+        step = np.diff(np.sort(lines[beside, 3])) / x_height
+        # The cells of a form stand far apart.
+        step = step[step > _LEVEL]
+        if len(step) and float(np.median(step)) > _LEADING:
+            return False
+    return True

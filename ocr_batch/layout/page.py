@@ -9,11 +9,12 @@ from numpy.typing import NDArray
 
 from ocr_batch.imaging.clean import remove_borders
 from ocr_batch.imaging.runs import run_pixels
-from ocr_batch.layout.blocks import group_blocks, reading_order
+from ocr_batch.layout.blocks import group_blocks
 from ocr_batch.layout.components import Components, find_neighbours
 from ocr_batch.layout.figures import coarse_area, find_figures, inside
 from ocr_batch.layout.gutters import find_gutters
 from ocr_batch.layout.lines import Lines, find_lines, find_phrases
+from ocr_batch.layout.order import reading_order
 from ocr_batch.layout.touching import part_touching_lines
 
 __all__ = ["Layout", "analyse", "letter_like"]
