@@ -4,6 +4,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from ocr_batch.layout.gutters import find_gutters
+from ocr_batch.layout.phrases import Phrases
 
 X_HEIGHT = 20.0
 NO_RULES = np.zeros((0, 4))
@@ -15,7 +16,11 @@ def _column(left, right, top=100, lines=20, step=50):
 
 def _find(*boxes, rules=NO_RULES):
     boxes = np.array([box for column in boxes for box in column], np.float64)
-    return find_gutters(boxes, _letters(boxes), rules, X_HEIGHT)
+    return find_gutters(_phrases(boxes), rules)
+
+
+def _phrases(boxes, x_height=X_HEIGHT):
+    return Phrases(boxes, boxes[:, 3], _letters(boxes), x_height)
 
 
 def _letters(boxes):
@@ -35,7 +40,7 @@ def test_three_columns_have_two():
 
 def test_one_column_has_none():
     assert len(_find(_column(100, 700))) == 0
-    assert len(find_gutters(NO_RULES, np.zeros(0, np.int64), NO_RULES, X_HEIGHT)) == 0
+    assert len(find_gutters(_phrases(np.zeros((0, 4))), NO_RULES)) == 0
 
 
 def test_a_heading_ends_the_gutter():
@@ -101,6 +106,6 @@ def test_a_caption_between_two_columns_has_a_gutter_on_either_side():
 )
 def test_any_boxes(numbers, x_height):
     boxes = np.concatenate([numbers[:, :2], numbers[:, :2] + 1 + numbers[:, 2:]], axis=1)
-    gutters = find_gutters(boxes, _letters(boxes), NO_RULES, x_height)
+    gutters = find_gutters(_phrases(boxes, x_height), NO_RULES)
     assert gutters.shape[1] == 4
     assert (gutters[:, 0] < gutters[:, 2]).all() and (gutters[:, 1] < gutters[:, 3]).all()

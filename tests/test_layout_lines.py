@@ -3,7 +3,7 @@ import pytest
 from pages import SIZE, Canvas, _glyph, laid_out, page_of, prose, turned
 
 from ocr_batch.layout.components import find_components, find_neighbours, typical_height
-from ocr_batch.layout.lines import find_lines, find_phrases, link_neighbours
+from ocr_batch.layout.lines import find_lines, link_neighbours
 from ocr_batch.layout.page import letter_like
 
 X_HEIGHT = 21.0
@@ -96,19 +96,6 @@ def test_cells_of_a_table_row_are_one_line():
         for column, word in enumerate(("Total", "1200", "35.5")):
             canvas.text(80 + 400 * column, 100 + 80 * row, word)
     assert len(_lines(canvas.grey)[1]) == 3
-
-
-def test_phrases_end_at_wide_gaps():
-    canvas = Canvas(1400, 200)
-    first = canvas.text(80, 100, "two words")
-    second = canvas.text(700, 100, "apart")
-    phrases, letters = find_phrases(*_parts(canvas.grey), X_HEIGHT, 1.9)
-    order = np.argsort(phrases[:, 0])
-    phrases = phrases[order]
-    assert letters[order].tolist() == [8, 5]
-    assert phrases.astype(int)[:, [0, 2]].tolist() == pytest.approx(
-        np.array([first, second])[:, [0, 2]], abs=2
-    )
 
 
 def test_links_are_level():

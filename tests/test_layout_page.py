@@ -53,6 +53,42 @@ def test_a_heading_over_two_columns_comes_first():
     assert layout.block[0] != layout.block[1]
 
 
+def test_columns_go_on_beside_a_picture_and_its_caption():
+    canvas = Canvas(2100, 1850)
+    tops = 100, 100 + 20 * STEP
+    left = [canvas.column(60, top, prose(6, 8, seed)) for seed, top in enumerate(tops)]
+    start = max(box[2] for column in left for box in column) + 60
+    right = [canvas.column(start, top, prose(6, 8, seed + 2)) for seed, top in enumerate(tops)]
+    left.insert(1, canvas.column(60, 100 + 6 * STEP, prose(14, 4, seed=4)))
+    edge = max(box[2] for box in left[1])
+    inner = 2 * start - 60 - edge
+    right.insert(1, canvas.column(inner, 100 + 6 * STEP, prose(14, 4, seed=5)))
+    canvas.rule(edge + 60, 70 + 6 * STEP, inner - 60, 60 + 14 * STEP)
+    lines = [
+        "The harbour",
+        "as it was in",
+        "the autumn",
+        "of the last",
+        "great war",
+        "seen from",
+        "town",
+    ]
+    caption = canvas.column((edge + inner) // 2 - 80, 90 + 15 * STEP, lines, 26, 1.7)
+    boxes = [box for column in (*left, *right, caption) for box in column]
+    order, _ = _read(canvas, boxes)
+    assert order == list(range(len(boxes)))
+
+
+def test_a_newspaper_has_more_lines_than_a_letter():
+    canvas = Canvas(3000, 2900)
+    for column in range(5):
+        canvas.column(40 + 590 * column, 60, prose(88, 8, column), 20)
+    prepared, layout = laid_out(canvas.grey)
+    assert len(layout.lines) == 440
+    column = layout.lines.box[:, 0] * 5 // prepared.ink.shape[1]
+    assert np.lexsort((layout.lines.box[:, 1], column)).tolist() == list(range(440))
+
+
 def test_columns_parted_by_a_rule():
     canvas = Canvas(1500, 1300)
     left = canvas.column(60, 120, prose(16, 5))

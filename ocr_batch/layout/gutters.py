@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 from numpy.typing import NDArray
 
+from ocr_batch.layout.phrases import Phrases
 from ocr_batch.layout.whitespace import TALL, white_strips
 
 __all__ = ["find_gutters"]
@@ -29,11 +28,9 @@ _PROSE_LETTERS = 14
 _PROSE_LETTERS_LEVEL = 19
 _ALL_LEVEL = 0.75
 # Lines that go their own way beside prose, as a caption in a column: at most this share of them
-# level with another (the larger where chance has more to choose from), so many, so long.
+# level with another, so many, so long.
 _OWN_LEADING = 0.5
-_OWN_LEADING_LONG = 0.65
 _FEWEST_OWN = 5
-_MANY_OWN = 15
 _OWN_LETTERS = 4
 _WORD = 4
 
@@ -41,38 +38,15 @@ Boxes = NDArray[np.float64]
 Index = NDArray[np.int64]
 
 
-@dataclass(frozen=True)
-class _Phrases:
-    """Runs of letters with ordinary word gaps between them; letters counts those of each."""
-
-    box: Boxes
-    letters: NDArray[np.int64]
-    x_height: float
-
-    @property
-    def middle(self) -> NDArray[np.float64]:
-        """Row of the middle of each."""
-        return np.asarray((self.box[:, 1] + self.box[:, 3]) / 2, np.float64)
-
-
-def find_gutters(
-    boxes: NDArray[np.float64],
-    letters: NDArray[np.int64],
-    rules: NDArray[np.float64],
-    x_height: float,
-) -> NDArray[np.float64]:
+def find_gutters(phrases: Phrases, rules: NDArray[np.float64]) -> NDArray[np.float64]:
     """Find white (or ruled) strips that part columns of prose.
 
     Parameters
     ----------
-    boxes : ndarray of float64, shape (N, 4)
-        left, top, right, bottom of phrases: runs of letters with ordinary word gaps between them.
-    letters : ndarray of int64, shape (N,)
-        Letters of each phrase.
+    phrases : Phrases
+        Of the whole page.
     rules : ndarray of float64, shape (R, 4)
         left, top, right, bottom of long vertical rules.
-    x_height : float
-        The page's x-height in pixels.
 
     Returns
     -------
@@ -84,12 +58,11 @@ def find_gutters(
     A gap that is lined by short phrases on either side is a table's; its rows are read across.
     Short lines that are not level with those beside them are a column all the same: a caption.
     """
-    none = np.zeros((0, 4))
-    if not 4 <= len(boxes) <= _MOST_PHRASES or not _side_by_side(boxes, letters, x_height):
+    none, x_height = np.zeros((0, 4)), phrases.x_height
+    if not 4 <= len(phrases) <= _MOST_PHRASES or not _side_by_side(phrases):
         return none
-    phrases = _Phrases(boxes, letters, x_height)
     tall_rules = rules[rules[:, 3] - rules[:, 1] >= TALL * x_height]
-    strips = list(np.concatenate([white_strips(boxes, x_height), tall_rules]))
+    strips = list(np.concatenate([white_strips(phrases.box, x_height), tall_rules]))
     found: list[Boxes] = []
     # Twice: what stands beside a strip is clearer when the gutters beyond it are known.
     for _ in range(2):
@@ -106,24 +79,21 @@ def find_gutters(
     return _merge(_distinct(found, phrases), x_height)
 
 
-def _side_by_side(boxes: Boxes, letters: NDArray[np.int64], x_height: float) -> bool:
+def _side_by_side(phrases: Phrases) -> bool:
     """Tell whether there may be lines of prose beside other lines: most pages need no search."""
-    prose = boxes[letters >= _PROSE_LETTERS]
-    lines = boxes[letters >= _WORD]
-    if len(prose) < _FEWEST_PROSE or len(lines) < _FEWEST_PROSE + _FEWEST_OWN:
+    prose = phrases.box[phrases.letters >= _PROSE_LETTERS]
+    lines = phrases.box[phrases.letters >= _WORD]
+    if len(prose) < _FEWEST_SIDE or len(lines) < _FEWEST_SIDE + _FEWEST_OWN:
         return False
-    left = (
-        np.partition(prose[:, 2], 1)[1]
-        < np.partition(lines[:, 0], -_FEWEST_OWN)[-_FEWEST_OWN] + x_height
-    )
-    right = (
-        np.partition(prose[:, 0], -2)[-2]
-        > np.partition(lines[:, 2], _FEWEST_OWN - 1)[_FEWEST_OWN - 1] - x_height
-    )
-    return bool(left or right)
+    # Two lines of prose are enough of a sign, of others it takes as many as a column has.
+    nth, few = 1, _FEWEST_OWN - 1
+    end, begin = np.partition(prose[:, 2], nth)[nth], -np.partition(-prose[:, 0], nth)[nth]
+    left_end = np.partition(lines[:, 2], few)[few]
+    right_begin = -np.partition(-lines[:, 0], few)[few]
+    return bool(max(right_begin - end, begin - left_end) > -phrases.x_height)
 
 
-def _distinct(strips: list[Boxes], phrases: _Phrases) -> list[Boxes]:
+def _distinct(strips: list[Boxes], phrases: Phrases) -> list[Boxes]:
     """Leave out strips beside a taller one with no column between: white of ragged lines."""
     x, y = (phrases.box[:, 0] + phrases.box[:, 2]) / 2, phrases.middle
     kept: list[Boxes] = []
@@ -158,7 +128,7 @@ def _merge(strips: list[NDArray[np.float64]], x_height: float) -> NDArray[np.flo
     return np.array(merged)
 
 
-def _part(strip: Boxes, phrases: _Phrases, found: list[Boxes]) -> Boxes | None:
+def _part(strip: Boxes, phrases: Phrases, found: list[Boxes]) -> Boxes | None:
     """Cut a white strip to where columns stand on both sides of it; None if it parts none."""
     x0, y0, x1, y1 = strip
     begin, end, middle = phrases.box[:, 0], phrases.box[:, 2], phrases.middle
@@ -182,7 +152,7 @@ def _part(strip: Boxes, phrases: _Phrases, found: list[Boxes]) -> Boxes | None:
     return far if far[3] - far[1] > near[3] - near[1] else near
 
 
-def _nearest(phrases: _Phrases, distance: NDArray[np.float64], chosen: Index) -> Index:
+def _nearest(phrases: Phrases, distance: NDArray[np.float64], chosen: Index) -> Index:
     """Return those of the chosen phrases before which none stands on the row of their middle."""
     if not len(chosen):
         return chosen
@@ -195,7 +165,7 @@ def _nearest(phrases: _Phrases, distance: NDArray[np.float64], chosen: Index) ->
 
 
 def _between(
-    strip: Boxes, lefts: Index, rights: Index, phrases: _Phrases, fewest: int
+    strip: Boxes, lefts: Index, rights: Index, phrases: Phrases, fewest: int
 ) -> Boxes | None:
     """Return the gutter between phrases left and right of a strip, None if they are no columns.
 
@@ -205,8 +175,11 @@ def _between(
         return None
     box, letters, x_height = phrases.box, phrases.letters, phrases.x_height
     typical = np.array([np.median(letters[lefts]), np.median(letters[rights])])
-    own = typical.max() >= _PROSE_LETTERS and _own_leading(box[lefts], box[rights], x_height)
-    if typical.min() < (_OWN_LETTERS if own else _prose_letters(box[lefts], box[rights], x_height)):
+    if typical.max() >= _PROSE_LETTERS and _own_leading(phrases, lefts, rights):
+        least = _OWN_LETTERS
+    else:
+        least = _prose_letters(box[lefts], box[rights], x_height)
+    if typical.min() < least:
         return None
     # Not through a heading.
     line = (box[:, 3] - box[:, 1] < _HEADING * x_height) & (letters >= fewest)
@@ -235,21 +208,18 @@ def _prose_letters(lefts: Boxes, rights: Boxes, x_height: float) -> int:
     return _PROSE_LETTERS_LEVEL if level else _PROSE_LETTERS
 
 
-def _own_leading(lefts: Boxes, rights: Boxes, x_height: float) -> bool:
-    """Tell whether the lines of either side are seldom level with the other's: no table's rows."""
-    top = max(lefts[:, 1].min(), rights[:, 1].min()) - x_height
-    bottom = min(lefts[:, 3].max(), rights[:, 3].max()) + x_height
-    feet = np.abs(lefts[:, 3][:, None] - rights[:, 3][None, :])
-    heads = np.abs(lefts[:, 1][:, None] - rights[:, 1][None, :])
-    level = np.asarray(np.minimum(feet, heads) < _LEVEL * x_height, np.bool_)
-    for lines, partners in ((lefts, level), (rights, level.T)):
-        beside = (lines[:, 1] > top) & (lines[:, 3] < bottom)
-        share = _OWN_LEADING_LONG if beside.sum() >= _MANY_OWN else _OWN_LEADING
-        if beside.sum() < _FEWEST_OWN or partners[beside].any(axis=1).mean() > share:
+def _own_leading(phrases: Phrases, lefts: Index, rights: Index) -> bool:
+    """Tell whether lines on either side are seldom level with the other's: no table's rows."""
+    x_height, foot = phrases.x_height, phrases.foot
+    top = max(foot[lefts].min(), foot[rights].min()) - x_height
+    bottom = min(foot[lefts].max(), foot[rights].max()) + x_height
+    level = np.abs(foot[lefts][:, None] - foot[rights]) < _LEVEL * x_height
+    for lines, partners in ((foot[lefts], level), (foot[rights], level.T)):
+        beside = (lines > top) & (lines < bottom)
+        if beside.sum() < _FEWEST_OWN or partners[beside].any(axis=1).mean() > _OWN_LEADING:
             return False
-        step = np.diff(np.sort(lines[beside, 3])) / x_height
+        step = np.diff(np.sort(lines[beside])) / x_height
         # The cells of a form stand far apart.
-        step = step[step > _LEVEL]
-        if len(step) and float(np.median(step)) > _LEADING:
+        if np.median(step[step > _LEVEL]) > _LEADING:
             return False
     return True

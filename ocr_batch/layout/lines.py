@@ -11,13 +11,13 @@ from ocr_batch.layout.components import Components, Neighbours
 from ocr_batch.layout.fitting import fit_baselines, fit_x_heights
 from ocr_batch.layout.groups import connected_groups
 
-__all__ = ["Lines", "baseline_at", "find_lines", "find_phrases", "link_neighbours"]
+__all__ = ["Lines", "baseline_at", "boxes_of", "find_lines", "link_neighbours", "medians_of"]
 
 # In x-heights, unless a ratio.
 _WORD_GAP = 1.9
 _LINK_OVERLAP = 0.5
 _LEVEL = 0.4
-_MOST_GROUPS = 600
+_MOST_GROUPS = 2000
 _WORD = 4
 _MOST_MARKS = 20_000
 # Letters of a group whose feet are so many x-heights apart stand on two lines; from this number
@@ -118,41 +118,25 @@ def link_neighbours(
     return level, gap
 
 
-def find_phrases(
-    components: Components,
-    body: NDArray[np.bool_],
-    neighbours: Neighbours,
-    x_height: float,
-    word_gap: float,
-) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
-    """Gather letters across ordinary word gaps.
+def boxes_of(
+    components: Components, group: NDArray[np.int32]
+) -> tuple[NDArray[np.int32], NDArray[np.float64]]:
+    """Renumber groups and find their boxes.
+
+    Parameters
+    ----------
+    components : Components
+        Of a whole page.
+    group : ndarray of int32, shape (N,)
+        Group of each component, -1 for none.
 
     Returns
     -------
-    boxes : ndarray of float64, shape (K, 4)
-        left, top, right, bottom of each phrase.
-    letters : ndarray of int64, shape (K,)
-        How many letters each has.
+    number : ndarray of int32, shape (N,)
+        The groups renumbered from 0, without gaps.
+    boxes : ndarray of float64, shape (L, 4)
+        left, top, right, bottom of each.
     """
-    level, gap = link_neighbours(components, neighbours, x_height)
-    size = np.maximum(
-        np.minimum(
-            components.height[neighbours.first], components.height[neighbours.second]
-        ).astype(np.float64),
-        x_height,
-    )
-    near = level & (gap < word_gap * np.minimum(size, 2.5 * x_height))
-    group = connected_groups(len(components), neighbours.first[near], neighbours.second[near])
-    number, boxes = _boxes_of(components, np.where(body, group, -1))
-    # Touching letters are one component; its width tells how many.
-    letters = np.maximum(1, np.round(components.width / (1.1 * x_height)))[number >= 0]
-    return boxes, np.bincount(number[number >= 0], letters, len(boxes)).astype(np.int64)
-
-
-def _boxes_of(
-    components: Components, group: NDArray[np.int32]
-) -> tuple[NDArray[np.int32], NDArray[np.float64]]:
-    """Renumber groups 0..L-1 (dropping -1) and return their boxes."""
     member = np.flatnonzero(group >= 0)
     present = np.bincount(group[member]) > 0
     inverse = (np.cumsum(present) - 1)[group[member]]
@@ -231,23 +215,23 @@ def find_lines(
         # Two close lines hang together somewhere: only letters that stand level link them now.
         linked &= ~double[a] | (near & _stand_level(components, a, b, x_height))
         group = connected_groups(len(components), a[linked], b[linked])
-    line_of, box = _boxes_of(components, np.where(body, group, -1))
+    line_of, box = boxes_of(components, np.where(body, group, -1))
     if len(box) > _MOST_GROUPS:
         # Text does not come in so many pieces: what is shorter than a word is dirt.
         size = np.bincount(line_of[line_of >= 0])
         line_of = np.where((line_of >= 0) & (size[line_of] >= _WORD), line_of, -1).astype(np.int32)
-        line_of, box = _boxes_of(components, line_of)
+        line_of, box = boxes_of(components, line_of)
     if not len(box):
         empty = np.zeros(0)
         return Lines(line_of, box, empty, np.zeros((0, 3)), empty, empty.astype(np.bool_))
     line_of = _merge_fragments(components, line_of, x_height, gutters)
-    line_of, box = _boxes_of(components, line_of)
+    line_of, box = boxes_of(components, line_of)
     baseline = fit_baselines(components, line_of, box, x_height)
     heights, sure = fit_x_heights(components, line_of, box, baseline, x_height)
     origin = box[:, 0].copy()
     line_of = _attach_small(components, line_of, box, baseline, heights, dirt, gutters)
     kept = np.unique(line_of[line_of >= 0])
-    line_of, box = _boxes_of(components, line_of)
+    line_of, box = boxes_of(components, line_of)
     return Lines(line_of, box, origin[kept], baseline[kept], heights[kept], sure[kept])
 
 
@@ -280,10 +264,24 @@ def _stand_level(
     return np.asarray(np.minimum(feet, heads) <= _STAND_LEVEL * x_height, np.bool_)
 
 
-def _medians(
+def medians_of(
     values: NDArray[np.int32], group: NDArray[np.int32], count: int
 ) -> NDArray[np.float64]:
-    """Return the upper median of each group 0..count-1; every group has a member."""
+    """Return the upper median of each group.
+
+    Parameters
+    ----------
+    values : ndarray of int32, shape (N,)
+        A value of each component.
+    group : ndarray of int32, shape (N,)
+        From 0, -1 for none; every group has a member.
+    count : int
+        Number of groups.
+
+    Returns
+    -------
+    ndarray of float64, shape (count,)
+    """
     order = np.lexsort((values, group))
     bounds = np.searchsorted(group[order], np.arange(count + 1))
     middle = values[order][(bounds[:-1] + bounds[1:]) // 2]
@@ -297,12 +295,12 @@ def _merge_fragments(
     gutters: NDArray[np.float64],
 ) -> NDArray[np.int32]:
     """Join lines that lie on one another: fragments a tall neighbour or dirt kept apart."""
-    _, box = _boxes_of(components, line_of)
+    _, box = boxes_of(components, line_of)
     count = len(box)
     if count < 2 or count > 3000:
         return line_of
-    feet = _medians(components.bottom, line_of, count)
-    tall = _medians(components.height, line_of, count)
+    feet = medians_of(components.bottom, line_of, count)
+    tall = medians_of(components.height, line_of, count)
     level = np.abs(feet[:, None] - feet[None, :]) < _LEVEL * x_height
     overlap = np.minimum(box[:, None, 3], box[None, :, 3]) - np.maximum(
         box[:, None, 1], box[None, :, 1]

@@ -11,8 +11,6 @@ Boxes = NDArray[np.float64]
 
 # A column goes on over a step of up to this many x-heights.
 _COLUMN_STEP = 4.0
-# Gutters go on at most this many x-heights aside.
-_SAME_GUTTER = 1.5
 # Lines of which one is set into a column beside the other differ by up to so many x-heights.
 _BESIDE = 1.5
 
@@ -50,11 +48,11 @@ def reading_order(box: Boxes, gutters: Boxes) -> NDArray[np.int64]:
     # gutter stands between the two.
     gutters, inset = _join(box, middle, gutters)
     columns = np.zeros((len(gutters), count), np.bool_)
-    for number, (x0, y0, x1, y1) in enumerate(gutters):
-        centre = (x0 + x1) / 2
-        at = _parted(box, middle, centre, y0, y1)
-        lefts = at & (right <= centre + (x1 - x0))
-        rights = at & (left >= centre - (x1 - x0))
+    for number, gutter in enumerate(gutters):
+        at = _parted(box, middle, gutter)
+        centre, wide = (gutter[0] + gutter[2]) / 2, gutter[2] - gutter[0]
+        at &= ~inset[number]
+        lefts, rights = at & (right <= centre + wide), at & (left >= centre - wide)
         before |= lefts[:, None] & rights[None, :]
         before &= ~(rights[:, None] & lefts[None, :] & ~shared)
         columns[number] = lefts | rights
@@ -74,16 +72,14 @@ def reading_order(box: Boxes, gutters: Boxes) -> NDArray[np.int64]:
     return _topological(before, middle, left)
 
 
-def _parted(
-    box: Boxes, middle: NDArray[np.float64], centre: float, top: float, bottom: float
-) -> NDArray[np.bool_]:
+def _parted(box: Boxes, middle: NDArray[np.float64], gutter: Boxes) -> NDArray[np.bool_]:
     """Tell which lines a gutter parts: those level with it, and those that go on a column.
 
     The longer of two columns runs on past the gutter's end, until a line crosses the gutter's
     course or a step is wider than one between lines.
     """
-    at = (middle > top) & (middle < bottom)
-    crossing = (box[:, 0] < centre) & (box[:, 2] > centre)
+    top, bottom = float(gutter[1]), float(gutter[3])
+    at, crossing = (middle > top) & (middle < bottom), _crosses(box, gutter)
     step = _COLUMN_STEP * (box[:, 3] - box[:, 1])
     reach = float(middle[at].max(initial=top))
     for line in np.argsort(middle):
@@ -110,17 +106,16 @@ def _join(
     gutters : ndarray of float64, shape (K, 4)
     inset : ndarray of bool, shape (K, L)
     """
-    aside = _SAME_GUTTER * float(np.median(box[:, 3] - box[:, 1]))
     joined: list[Boxes] = []
     inset: list[NDArray[np.bool_]] = []
     for lower in gutters[np.argsort(gutters[:, 1], kind="stable")]:
         for place, upper in enumerate(joined):
-            if abs(upper[0] + upper[2] - lower[0] - lower[2]) / 2 > aside:
+            whole = _whole(box, middle, upper, lower)
+            if whole is None:
                 continue
-            between = _set_between(box, middle, upper, lower)
-            if between is not None:
-                joined[place] = np.array([*upper[:3], max(upper[3], lower[3])])
-                inset[place] = inset[place] | between
+            own = _set_between(box, middle, whole, upper[3], lower[1])
+            if lower[1] <= upper[3] or own.any():
+                joined[place], inset[place] = whole, inset[place] | own
                 break
         else:
             joined.append(lower)
@@ -128,36 +123,57 @@ def _join(
     return np.array(joined), np.array(inset)
 
 
+def _whole(box: Boxes, middle: NDArray[np.float64], upper: Boxes, lower: Boxes) -> Boxes | None:
+    """Return the gutter of which two are parts, None where one of them would cut the other's lines.
+
+    Ragged columns do not tell where exactly their gutter runs.
+    """
+    begin, end = -np.inf, np.inf
+    for x0, y0, x1, y1 in (upper, lower):
+        at = (middle > y0) & (middle < y1)
+        lefts, rights = at & (box[:, 2] <= x1), at & (box[:, 0] >= x0)
+        begin = max(begin, float(box[lefts, 2].max(initial=-np.inf)))
+        end = min(end, float(box[rights, 0].min(initial=np.inf)))
+    if not begin < end or not np.isfinite(end - begin):
+        return None
+    centre, half = (begin + end) / 2, (upper[2] - upper[0]) / 2
+    return np.array([centre - half, upper[1], centre + half, max(upper[3], lower[3])])
+
+
+def _crosses(box: Boxes, gutter: Boxes) -> NDArray[np.bool_]:
+    """Tell which lines cross the course of a gutter, at any height."""
+    centre = (gutter[0] + gutter[2]) / 2
+    return np.asarray((box[:, 0] < centre) & (box[:, 2] > centre), np.bool_)
+
+
 def _set_between(
-    box: Boxes, middle: NDArray[np.float64], upper: Boxes, lower: Boxes
-) -> NDArray[np.bool_] | None:
-    """Find the lines that cross a gutter between two parts of it; None if it does not go on there.
+    box: Boxes, middle: NDArray[np.float64], gutter: Boxes, top: float, bottom: float
+) -> NDArray[np.bool_]:
+    """Find the lines that are set into columns; none if one between top and bottom ends these.
 
     The columns go on, from line to line, on both sides of a caption that is set into them. What
-    stands alone across them is a heading, and ends them.
+    stands alone across them is a heading.
     """
-    if lower[1] <= upper[3]:
-        return np.zeros(len(box), np.bool_)
-    centre = (upper[0] + upper[2]) / 2
-    crossing = (box[:, 0] < centre) & (box[:, 2] > centre)
-    column = (middle > upper[1]) & (middle < upper[3]) & ~crossing
-    lefts, rights = column & (box[:, 2] <= centre), column & (box[:, 0] >= centre)
-    own = np.flatnonzero(crossing & (middle >= upper[3]) & (middle <= lower[1]))
+    none = np.zeros(len(box), np.bool_)
+    band, crossing = box[:, 3] - box[:, 1], _crosses(box, gutter)
+    between = (middle >= top) & (middle <= bottom)
+    column = (middle > gutter[1]) & (middle < top) & ~crossing
+    lefts, rights = column & (box[:, 2] <= gutter[2]), column & (box[:, 0] >= gutter[0])
+    own = np.flatnonzero(crossing & between)
     if not len(own) or not lefts.any() or not rights.any():
-        return None
-    band = box[:, 3] - box[:, 1]
-    rows = np.sort(middle[(middle >= upper[3]) & (middle <= lower[1]) & ~crossing])
-    if np.diff(rows, prepend=upper[3], append=lower[1]).max() > _COLUMN_STEP * np.median(band):
-        return None
+        return none
+    steps = np.diff(np.sort(middle[between & ~crossing]), prepend=top, append=bottom)
+    if steps.max() > _COLUMN_STEP * np.median(band):
+        return none
     # Of the lines level with each, is there one in the column on the left, one on the right?
     level = np.abs(middle[own, None] - middle) < _BESIDE * (band[own, None] + band) / 2
     in_left = (box[:, 2] <= box[own, 0, None]) & (box[:, 2] > np.median(box[lefts, 0]))
     in_right = (box[:, 0] >= box[own, 2, None]) & (box[:, 0] < np.median(box[rights, 2]))
     if not ((level & in_left).any(axis=1) & (level & in_right).any(axis=1)).all():
-        return None
-    between = np.zeros(len(box), np.bool_)
-    between[own] = True
-    return between
+        return none
+    # A short last line need not reach across.
+    left, right = box[own, 0].min(), box[own, 2].max()
+    return np.asarray(between & (box[:, 0] >= left) & (box[:, 2] <= right), np.bool_)
 
 
 def _rows_order(box: Boxes, middle: NDArray[np.float64]) -> NDArray[np.int64]:

@@ -13,8 +13,9 @@ from ocr_batch.layout.blocks import group_blocks
 from ocr_batch.layout.components import Components, find_neighbours
 from ocr_batch.layout.figures import coarse_area, find_figures, inside
 from ocr_batch.layout.gutters import find_gutters
-from ocr_batch.layout.lines import Lines, find_lines, find_phrases
+from ocr_batch.layout.lines import Lines, find_lines
 from ocr_batch.layout.order import reading_order
+from ocr_batch.layout.phrases import find_phrases
 from ocr_batch.layout.touching import part_touching_lines
 
 __all__ = ["Layout", "analyse", "letter_like"]
@@ -30,9 +31,11 @@ _WORD_GAPS = (1.1, 1.9)
 _RULE_WIDE = 0.45
 _RULE_PIECE = 0.9
 _RULE_LONG = 5.5
-# Letters of a page (a newspaper has 20,000; noise has more), lines of a page, letters of a word.
-_MOST_LETTERS = 45_000
-_MOST_LINES = 350
+# Letters of a page (a newspaper has 20,000; noise has more), lines of a page, of a newspaper's
+# page, letters of a word.
+_MOST_LETTERS = 150_000
+_MANY_LINES = 350
+_MOST_LINES = 2500
 _WORD = 4
 # Ratios.
 _RULE_SLENDER = 4.0
@@ -114,13 +117,13 @@ def analyse(
 
 
 def _drop_noise(lines: Lines) -> Lines:
-    """Drop lines of a few components where a page shows more lines than text can have."""
-    if len(lines) <= _MOST_LINES:
+    """Drop the shortest lines where a page shows more lines than text can have."""
+    if len(lines) <= _MANY_LINES:
         return lines
     size = np.bincount(lines.line_of[lines.line_of >= 0], minlength=len(lines))
-    # As many of the longest lines as a page may have, but none that is shorter than a word.
-    least = max(_WORD, int(np.sort(size)[-_MOST_LINES]))
-    return _renumber(lines, np.flatnonzero(size >= least)[:_MOST_LINES])
+    # A newspaper's page has many lines; noise has few letters on each.
+    longest = np.argsort(-size, kind="stable")[:_MOST_LINES]
+    return _renumber(lines, np.sort(longest[size[longest] >= _WORD]))
 
 
 def _dirt(ink: NDArray[np.bool_], components: Components, x_height: float) -> NDArray[np.bool_]:
@@ -191,9 +194,7 @@ def _find(
     neighbours = find_neighbours(components, body)
     gutters = np.concatenate(
         [
-            find_gutters(
-                *find_phrases(components, body, neighbours, x_height, word_gap), rules, x_height
-            )
+            find_gutters(find_phrases(components, body, neighbours, x_height, word_gap), rules)
             for word_gap in _WORD_GAPS
         ]
     )
