@@ -98,6 +98,14 @@ def test_cells_of_a_table_row_are_one_line():
     assert len(_lines(canvas.grey)[1]) == 3
 
 
+@pytest.mark.parametrize(("lower", "lines"), [(0, 1), (4, 1), (22, 2)])
+def test_words_across_a_wide_gap_are_one_line_where_they_stand_level(lower, lines):
+    canvas = Canvas(1600, 300)
+    canvas.text(80, 120, "NEVADA OFFICE")
+    canvas.text(900, 120 + lower, "Access Long Distance")
+    assert len(_lines(canvas.grey)[1]) == lines
+
+
 def test_links_are_level():
     canvas = Canvas(600, 200)
     canvas.text(80, 100, "ab")

@@ -17,8 +17,10 @@ __all__ = ["Lines", "baseline_at", "boxes_of", "find_lines", "link_neighbours", 
 _WORD_GAP = 1.9
 _LINK_OVERLAP = 0.5
 _LEVEL = 0.4
+_EVEN = 0.4
 _MOST_GROUPS = 2000
 _WORD = 4
+_LONG = 12
 _MOST_MARKS = 20_000
 # Letters of a group whose feet are so many x-heights apart stand on two lines; from this number
 # and share of them on, the group is two lines.
@@ -112,7 +114,8 @@ def link_neighbours(
     overlap = (bottom - top) / np.maximum(1, shorter)
     feet = np.abs(components.bottom[a] - components.bottom[b])
     # Letters of one line overlap by most of the smaller; feet that stand level, or a descender.
-    level = (overlap >= _LINK_OVERLAP) & (feet <= np.maximum(0.75 * x_height, 0.45 * taller))
+    small = np.minimum(x_height, taller)
+    level = (overlap >= _LINK_OVERLAP) & (feet <= np.maximum(0.75 * small, 0.45 * taller))
     level &= taller <= np.maximum(3.0 * shorter, 2.2 * x_height)
     gap = (components.left[b] - components.right[a]).astype(np.float64)
     return level, gap
@@ -206,9 +209,18 @@ def find_lines(
     linked = level & ~_crosses(components, neighbours, gutters)
     near = linked & (gap < 2 * _WORD_GAP * x_height)
     group = connected_groups(len(components), a[near], b[near])
-    # Across a wide gap words are joined, but not a lone mark in the margin to a line.
-    size = np.bincount(group, minlength=int(group.max(initial=0)) + 1)[group]
-    linked &= near | (similar & (size[a] > 1) & (size[b] > 1))
+    # Across a wide gap words are joined that stand level, but not a lone mark in the margin to a
+    # line.
+    number, _ = boxes_of(components, np.where(body, group, -1))
+    count = int(number.max(initial=-1)) + 1
+    size = np.bincount(number[number >= 0], minlength=count)
+    foot, tall = (medians_of(v, number, count) for v in (components.bottom, components.height))
+    first, second = number[a], number[b]
+    even = np.abs(foot[first] - foot[second]) <= _EVEN * np.maximum(tall[first], tall[second])
+    shorter, longer = np.minimum(size[first], size[second]), np.maximum(size[first], size[second])
+    # A symbol with its subscripts stands level with nothing.
+    even |= (shorter < _WORD) & (longer >= _LONG)
+    linked &= near | (similar & even & (shorter > 1))
     group = connected_groups(len(components), a[linked], b[linked])
     double = _doubles(components, np.where(body, group, -1), x_height)
     if double.any():
@@ -301,7 +313,8 @@ def _merge_fragments(
         return line_of
     feet = medians_of(components.bottom, line_of, count)
     tall = medians_of(components.height, line_of, count)
-    level = np.abs(feet[:, None] - feet[None, :]) < _LEVEL * x_height
+    small = np.minimum(x_height, np.maximum(tall[:, None], tall[None, :]))
+    level = np.abs(feet[:, None] - feet[None, :]) < _LEVEL * small
     overlap = np.minimum(box[:, None, 3], box[None, :, 3]) - np.maximum(
         box[:, None, 1], box[None, :, 1]
     )
