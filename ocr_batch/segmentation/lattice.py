@@ -20,6 +20,8 @@ _MOST_PIECES = 5
 _MOST_ATOMS = 3
 _WIDEST = 2.5 * X_HEIGHT
 _WIDEST_JOIN = 2.1 * X_HEIGHT
+# The W of an old face, whose thin strokes are broken, is nearly as wide as a crop.
+_WIDEST_PAIR = 2.75 * X_HEIGHT
 _JOIN_GAP = 0.45 * X_HEIGHT
 _LEAST_INK = 14
 # Atoms narrower than this are not searched for cuts.
@@ -315,7 +317,8 @@ def join_edges(pieces: Pieces, chosen: NDArray[np.bool_]) -> Edges:
         near &= line[index] == line[last]
         reach = np.maximum(reach[: len(index)], right[last])
         wanted = wanted[: len(index)] | chosen[last]
-        pick = np.flatnonzero(near & wanted & (reach - left[index] <= _WIDEST_JOIN))
+        widest = _WIDEST_PAIR if size == 2 else _WIDEST_JOIN
+        pick = np.flatnonzero(near & wanted & (reach - left[index] <= widest))
         found.append(
             _runs(pieces, start_of[pick], stop_of[pick + size - 1], np.full(len(pick), size))
         )
