@@ -3,7 +3,8 @@ import pytest
 from pages import SIZE, Canvas, _glyph, laid_out, page_of, prose, turned
 
 from ocr_batch.layout.components import find_components, find_neighbours, typical_height
-from ocr_batch.layout.lines import find_lines, link_neighbours
+from ocr_batch.layout.lines import find_lines
+from ocr_batch.layout.links import link_neighbours
 from ocr_batch.layout.page import letter_like
 
 X_HEIGHT = 21.0
@@ -104,6 +105,14 @@ def test_words_across_a_wide_gap_are_one_line_where_they_stand_level(lower, line
     canvas.text(80, 120, "NEVADA OFFICE")
     canvas.text(900, 120 + lower, "Access Long Distance")
     assert len(_lines(canvas.grey)[1]) == lines
+
+
+def test_quotation_marks_belong_to_the_line_of_the_word_between_them():
+    canvas = Canvas(1200, 300)
+    canvas.text(80, 120, 'as a "summer moon" was seen')
+    components, lines = _lines(canvas.grey)
+    assert len(lines) == 1
+    assert (lines.line_of == 0).sum() == len(components)
 
 
 def test_links_are_level():

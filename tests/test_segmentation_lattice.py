@@ -133,6 +133,23 @@ def test_a_broken_letter_can_be_joined():
     assert ((np.abs(x0 - left) < 2) & (np.abs(x1 - right) < 2)).any()
 
 
+def test_the_halves_of_a_wide_letter_can_be_joined():
+    canvas = Canvas(900, 300)
+    canvas.text(80, 150, "now ")
+    # Old faces have a W that is much wider than its small letters are high.
+    left, top, right, bottom = canvas.text(260, 150, "W", 60)
+    middle = (left + right) // 2
+    canvas.grey[top:bottom, middle - 1 : middle + 2] = 255
+    canvas.text(right + 10, 150, "ith some")
+    page = _segmented(canvas)
+    assert right - left > 2.2 * 21
+    edges = join_edges(page.pieces, np.ones(int(page.pieces.atom.max()) + 1, np.bool_))
+    line = page.pieces.line[edges.start]
+    x0, _ = page.strips.to_page(line, edges.box[:, 0], edges.box[:, 3])
+    x1, _ = page.strips.to_page(line, edges.box[:, 2], edges.box[:, 3])
+    assert ((np.abs(x0 - left) < 2) & (np.abs(x1 - right) < 2)).any()
+
+
 def test_parts_that_stand_side_by_side_can_be_joined():
     canvas = Canvas(900, 300)
     canvas.text(80, 150, "some ")

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from ocr_batch.imaging.runs import Places, find_runs, run_pixels
 
-__all__ = ["long_columns", "remove_rules"]
+__all__ = ["long_columns", "remove_rows", "remove_rules"]
 
 Grey = NDArray[np.uint8]
 Mask = NDArray[np.bool_]
@@ -105,6 +105,31 @@ def remove_rules(ink: Mask, x_height: float, runs: Stretches | None = None) -> t
             left = (cleaned.T if across else cleaned)[part]
             left &= ~rules
     return cleaned, removed
+
+
+def remove_rows(ink: Mask, rows: Stretches, x_height: float) -> Mask:
+    """Take chosen runs of ink out, as thin rules along the rows.
+
+    Strokes that pass through them stay, and so do bars that are too thick for a rule.
+
+    Parameters
+    ----------
+    ink : ndarray of bool, shape (H, W)
+        True is ink.
+    rows : tuple of ndarray of int64, shape (R,)
+        Row, first and past-the-last column of each run, row by row.
+    x_height : float
+        Of the print beside them, in pixels.
+
+    Returns
+    -------
+    ndarray of bool, shape (H, W)
+    """
+    cleaned = ink.copy()
+    for part, rules in _rules_along(ink, rows, 1, max(3, round(_THICK * x_height))):
+        left = cleaned[part]
+        left &= ~rules
+    return cleaned
 
 
 def _rules_along(

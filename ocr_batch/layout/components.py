@@ -15,9 +15,11 @@ __all__ = [
     "Components",
     "Neighbours",
     "Runs",
+    "boxes_of",
     "find_components",
     "find_neighbours",
     "link_runs",
+    "medians_of",
     "typical_height",
 ]
 
@@ -290,3 +292,61 @@ def find_neighbours(components: Components, body: NDArray[np.bool_], step: int =
         (pairs % max(1, len(components))).astype(np.int32),
         (count * step).astype(np.int32),
     )
+
+
+def boxes_of(
+    components: Components, group: NDArray[np.int32]
+) -> tuple[NDArray[np.int32], NDArray[np.float64]]:
+    """Renumber groups and find their boxes.
+
+    Parameters
+    ----------
+    components : Components
+        Of a whole page.
+    group : ndarray of int32, shape (N,)
+        Group of each component, -1 for none.
+
+    Returns
+    -------
+    number : ndarray of int32, shape (N,)
+        The groups renumbered from 0, without gaps.
+    boxes : ndarray of float64, shape (L, 4)
+        left, top, right, bottom of each.
+    """
+    member = np.flatnonzero(group >= 0)
+    present = np.bincount(group[member]) > 0
+    inverse = (np.cumsum(present) - 1)[group[member]]
+    number = np.full(len(group), -1, np.int32)
+    number[member] = inverse
+    sides = np.empty((4, np.count_nonzero(present)))
+    sides[:2], sides[2:] = np.inf, -np.inf
+    np.minimum.at(sides[0], inverse, components.left[member].astype(np.float64))
+    np.minimum.at(sides[1], inverse, components.top[member].astype(np.float64))
+    np.maximum.at(sides[2], inverse, components.right[member].astype(np.float64))
+    np.maximum.at(sides[3], inverse, components.bottom[member].astype(np.float64))
+    box = np.ascontiguousarray(sides.T)
+    return number, box
+
+
+def medians_of(
+    values: NDArray[np.int32], group: NDArray[np.int32], count: int
+) -> NDArray[np.float64]:
+    """Return the upper median of each group.
+
+    Parameters
+    ----------
+    values : ndarray of int32, shape (N,)
+        A value of each component.
+    group : ndarray of int32, shape (N,)
+        From 0, -1 for none; every group has a member.
+    count : int
+        Number of groups.
+
+    Returns
+    -------
+    ndarray of float64, shape (count,)
+    """
+    order = np.lexsort((values, group))
+    bounds = np.searchsorted(group[order], np.arange(count + 1))
+    middle = values[order][(bounds[:-1] + bounds[1:]) // 2]
+    return np.asarray(middle, np.float64)

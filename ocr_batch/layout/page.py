@@ -8,15 +8,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ocr_batch.imaging.clean import remove_borders
+from ocr_batch.imaging.rules import remove_rows
 from ocr_batch.imaging.runs import run_pixels
 from ocr_batch.layout.blocks import group_blocks
-from ocr_batch.layout.components import Components, find_neighbours
+from ocr_batch.layout.components import Components, find_components, find_neighbours
 from ocr_batch.layout.figures import coarse_area, find_figures, inside
 from ocr_batch.layout.gutters import find_gutters
 from ocr_batch.layout.lines import Lines, find_lines
 from ocr_batch.layout.order import reading_order
 from ocr_batch.layout.phrases import find_phrases
 from ocr_batch.layout.touching import part_touching_lines
+from ocr_batch.layout.underlines import find_underlines
 
 __all__ = ["Layout", "analyse", "letter_like"]
 
@@ -104,6 +106,12 @@ def analyse(
     if figures:
         dirt = _dirt(ink, components, x_height)
     lines, gutters = _find(components, dirt, rules, x_height)
+    underlines = find_underlines(components, lines, dirt, x_height)
+    if underlines is not None:
+        ink = remove_rows(ink, underlines, x_height)
+        components = find_components(ink)
+        dirt = _dirt(ink, components, x_height) if figures else np.zeros(len(components), np.bool_)
+        lines, gutters = _find(components, dirt, rules, x_height)
     parted = part_touching_lines(components, lines, dirt, x_height)
     if parted is not None:
         components = parted

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ocr_batch.layout.components import Components, Neighbours
+from ocr_batch.layout.components import Components, Neighbours, boxes_of, medians_of
 from ocr_batch.layout.groups import connected_groups
-from ocr_batch.layout.lines import boxes_of, link_neighbours, medians_of
+from ocr_batch.layout.links import link_neighbours
 
 __all__ = ["Phrases", "find_phrases"]
 
