@@ -149,8 +149,14 @@ def _cuts(
     starts = np.flatnonzero(minimum & ~np.r_[False, minimum[:-1]])
     stops = np.flatnonzero(minimum & ~np.r_[minimum[1:], False])
     middle = (starts + stops) // 2
+    upright = np.zeros(len(middle), np.bool_)
     if borders is not None and len(borders):
-        middle = np.union1d(middle, _least_near(cost, borders))
+        # Through thick ink the cheapest path is one through the counter of a letter beside it.
+        straight = np.unique(_least_near(ink.sum(axis=0), borders))
+        upright = np.r_[upright, np.ones(len(straight), np.bool_)]
+        middle = np.r_[middle, straight]
+        order = np.argsort(middle, kind="stable")
+        middle, upright = middle[order], upright[order]
     # Each candidate with each range that holds it: ranges may overlap, so both are searched.
     first = np.searchsorted(middle, left + _MARGIN)
     last = np.searchsorted(middle, right - _MARGIN)
@@ -159,9 +165,11 @@ def _cuts(
     if not len(owner):
         return _NONE
     place = np.arange(len(owner)) - np.repeat(np.cumsum(count) - count, count)
-    chosen = middle[first[owner] + place]
+    which = first[owner] + place
+    chosen = middle[which]
     column = _follow(down, above, chosen)
     column[_MIDDLE + 1 :] = _follow(up, below, chosen)[_MIDDLE + 1 :]
+    column = np.where(upright[which], chosen, column)
     # A path does not leave its range, or it would cut the neighbour.
     low = np.floor(left[owner]).astype(np.int64)[:, None]
     high = np.ceil(right[owner]).astype(np.int64)[:, None]
