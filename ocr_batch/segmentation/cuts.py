@@ -20,6 +20,7 @@ _MIDDLE = 28
 _BORDER = 3
 # In strip pixels.
 _MOST_INK = 9.0
+_MOST_UPRIGHT = 14.0
 _NEAREST = 3
 _MARGIN = 3.0
 _CONTEXT = 64
@@ -80,6 +81,20 @@ def _least_near(cost: NDArray[np.float32], borders: NDArray[np.float64]) -> NDAr
     near = np.clip(np.round(borders).astype(np.int64)[:, None] + step, 0, len(cost) - 1)
     best = (cost[near] + np.float32(0.01) * np.abs(step)).argmin(axis=1)
     return np.asarray(near[np.arange(len(near)), best], np.int64)
+
+
+def _thin_columns(ink: NDArray[np.float32], middle: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return columns of less ink than their neighbours that no path of least ink is near."""
+    least = cv2.erode(ink[None], np.ones((1, 2 * _NEAREST + 1), np.uint8))[0]
+    most = cv2.dilate(ink[None], np.ones((1, 4 * _NEAREST + 1), np.uint8))[0]
+    thin = (ink <= least) & (ink > 0) & (ink < _MOST_UPRIGHT) & (ink < 0.7 * most)
+    found = np.flatnonzero(thin)
+    if len(middle):
+        at = np.searchsorted(middle, found)
+        before = np.abs(found - middle[np.maximum(at - 1, 0)])
+        after = np.abs(middle[np.minimum(at, len(middle) - 1)] - found)
+        found = found[np.minimum(before, after) > 1]
+    return found
 
 
 def find_cuts(
@@ -150,9 +165,12 @@ def _cuts(
     stops = np.flatnonzero(minimum & ~np.r_[minimum[1:], False])
     middle = (starts + stops) // 2
     upright = np.zeros(len(middle), np.bool_)
+    column_ink = ink.sum(axis=0)
+    straight = _thin_columns(column_ink, middle)
     if borders is not None and len(borders):
         # Through thick ink the cheapest path is one through the counter of a letter beside it.
-        straight = np.unique(_least_near(ink.sum(axis=0), borders))
+        straight = np.union1d(straight, _least_near(column_ink, borders))
+    if len(straight):
         upright = np.r_[upright, np.ones(len(straight), np.bool_)]
         middle = np.r_[middle, straight]
         order = np.argsort(middle, kind="stable")
