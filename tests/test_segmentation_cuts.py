@@ -43,6 +43,31 @@ def test_a_slanted_gap_is_followed():
     assert paths.column[best, 18] > paths.column[best, 37] + 5
 
 
+def _bowls():
+    """Draw two thick rings that run into each other at column 50."""
+    row, column = np.mgrid[:56, :120].astype(float)
+    ink = np.zeros((56, 120), np.bool_)
+    for middle in (34.5, 64.5):
+        away = np.hypot((column - middle) / 16, (row - 28) / 14)
+        ink |= (away < 1) & (away > 0.5)
+    return np.where(ink, 255, 0).astype(np.uint8)
+
+
+def test_bowls_that_touch_are_cut_upright_between_them():
+    paths, _ = _find(_bowls(), (18, 82))
+    upright = (paths.column == paths.column[:, :1]).all(axis=1)
+    assert np.abs(paths.column[upright, 28] - 49.5).min() <= 1.5
+
+
+def test_between_cells_the_cut_is_upright_however_much_ink_it_passes():
+    grey = _strip((20, 18, 90, 38))
+    left, right = np.array([20.0]), np.array([90.0])
+    paths, _ = find_cuts(grey, left, right, np.array([55.0]))
+    assert len(paths.column) == 1
+    assert np.abs(paths.column - 55).max() <= 3 and np.ptp(paths.column) == 0
+    assert paths.cost[0] == pytest.approx(20)
+
+
 def test_cuts_stay_inside_their_range_and_off_its_ends():
     rng = np.random.default_rng(0)
     grey = (rng.random((56, 400)) < 0.1).astype(np.uint8) * 255

@@ -1,4 +1,8 @@
-"""Find where touching characters can be cut: slanted paths of least ink."""
+"""Find where touching characters can be cut: slanted paths of least ink, and upright ones.
+
+Through thick ink the path of least ink is one through the counter of a letter beside it, which
+parts nothing; so there are upright cuts too.
+"""
 
 from __future__ import annotations
 
@@ -18,9 +22,10 @@ _SIDE_STEP = 0.18
 _MIDDLE = 28
 # Strip pixels by which a cut may miss a border between cells.
 _BORDER = 3
-# In strip pixels.
+# In strip pixels; an upright cut passes less ink than this share of the most beside it.
 _MOST_INK = 9.0
 _MOST_UPRIGHT = 14.0
+_THIN = 0.7
 _NEAREST = 3
 _MARGIN = 3.0
 _CONTEXT = 64
@@ -87,7 +92,7 @@ def _thin_columns(ink: NDArray[np.float32], middle: NDArray[np.int64]) -> NDArra
     """Return columns of less ink than their neighbours that no path of least ink is near."""
     least = cv2.erode(ink[None], np.ones((1, 2 * _NEAREST + 1), np.uint8))[0]
     most = cv2.dilate(ink[None], np.ones((1, 4 * _NEAREST + 1), np.uint8))[0]
-    thin = (ink <= least) & (ink > 0) & (ink < _MOST_UPRIGHT) & (ink < 0.7 * most)
+    thin = (ink <= least) & (ink > 0) & (ink < _MOST_UPRIGHT) & (ink < _THIN * most)
     found = np.flatnonzero(thin)
     if len(middle):
         at = np.searchsorted(middle, found)
@@ -168,7 +173,6 @@ def _cuts(
     column_ink = ink.sum(axis=0)
     straight = _thin_columns(column_ink, middle)
     if borders is not None and len(borders):
-        # Through thick ink the cheapest path is one through the counter of a letter beside it.
         straight = np.union1d(straight, _least_near(column_ink, borders))
     if len(straight):
         upright = np.r_[upright, np.ones(len(straight), np.bool_)]
@@ -191,4 +195,5 @@ def _cuts(
     # A path does not leave its range, or it would cut the neighbour.
     low = np.floor(left[owner]).astype(np.int64)[:, None]
     high = np.ceil(right[owner]).astype(np.int64)[:, None]
-    return CutPaths(np.clip(column.T, low, high), cost[chosen].astype(np.float32)), owner
+    passed = np.where(upright[which], column_ink[chosen], cost[chosen]).astype(np.float32)
+    return CutPaths(np.clip(column.T, low, high), passed), owner
