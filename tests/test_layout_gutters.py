@@ -1,4 +1,5 @@
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
@@ -86,6 +87,25 @@ def test_short_lines_level_with_prose_are_cells_of_a_table():
 def test_short_lines_that_stand_far_apart_are_entries_of_a_form():
     entries = _column(760, 960, top=118, lines=8, step=137)
     assert len(_find(_column(100, 700), entries)) == 0
+
+
+@pytest.mark.parametrize("lower", [0, 4, 8, 12])
+def test_cells_that_all_stand_a_little_lower_than_their_labels_are_a_tables(lower):
+    labels = _column(100, 700, lines=16)
+    assert len(_find(labels, _column(760, 960, top=100 + lower, lines=16))) == 0
+
+
+def test_wrapped_cells_are_a_tables():
+    labels, cells = [], []
+    for row in range(8):
+        labels += _column(100, 600, top=125 + 220 * row, lines=2)
+        cells += _column(700, 860, top=100 + 220 * row, lines=3)
+    assert len(_find(labels, cells)) == 0
+
+
+def test_two_columns_of_four_lines():
+    left, right = _column(100, 700, lines=4, step=90), _column(760, 1360, lines=4, step=90)
+    assert len(_find(left, right)) == 1
 
 
 def test_a_caption_between_two_columns_has_a_gutter_on_either_side():

@@ -107,6 +107,16 @@ def test_words_across_a_wide_gap_are_one_line_where_they_stand_level(lower, line
     assert len(_lines(canvas.grey)[1]) == lines
 
 
+def test_small_print_in_blocks_side_by_side_stays_apart():
+    canvas = Canvas(1600, 600)
+    for line in range(4):
+        canvas.text(80, 100 + 64 * line, "a line of print of the usual size", 40)
+    for line in range(3):
+        canvas.text(80, 420 + 32 * line, "Nevada office", 22)
+        canvas.text(700, 432 + 32 * line, "long distance", 22)
+    assert len(_lines(canvas.grey)[1]) == 10
+
+
 def test_quotation_marks_belong_to_the_line_of_the_word_between_them():
     canvas = Canvas(1200, 300)
     canvas.text(80, 120, 'as a "summer moon" was seen')

@@ -101,6 +101,20 @@ def test_a_heading_with_no_text_beside_it_ends_the_columns():
     assert _shuffled_order(boxes, gutters) == list(range(len(boxes)))
 
 
+def test_a_heading_with_a_date_and_a_number_beside_it_ends_the_columns():
+    left, right, _, gutters = _text_around_a_caption()
+    row = [[100, 470, 300, 490], [580, 470, 880, 490], [1260, 470, 1360, 490]]
+    boxes = [*left[:6], *right[:6], *row, *left[10:], *right[10:]]
+    assert _shuffled_order(boxes, gutters) == list(range(len(boxes)))
+
+
+def test_a_table_between_two_tiers_is_read_between_them():
+    left, right, _, gutters = _text_around_a_caption()
+    rows = [[x, 420 + 50 * k, x + 280, 440 + 50 * k] for k in range(3) for x in (100, 580, 1080)]
+    boxes = [*left[:6], *right[:6], *rows, *left[10:], *right[10:]]
+    assert _shuffled_order(boxes, gutters) == list(range(len(boxes)))
+
+
 def test_a_page_number_below_a_column_comes_last():
     boxes = [*_column(100, 700), *_column(760, 1360), [100, 420, 130, 440]]
     assert _shuffled_order(boxes, [[725, 60, 735, 330]]) == list(range(11))

@@ -89,6 +89,15 @@ def test_a_newspaper_has_more_lines_than_a_letter():
     assert np.lexsort((layout.lines.box[:, 1], column)).tolist() == list(range(440))
 
 
+def test_noise_has_no_more_lines_than_a_page_of_text():
+    rng = np.random.default_rng(0)
+    grey = np.full((2200, 1700), 255, np.uint8)
+    for y, x in rng.integers(0, (2180, 1680), (9000, 2)):
+        grey[y : y + 9, x : x + 7] = 0
+    _, layout = laid_out(grey)
+    assert len(layout.lines) <= 350
+
+
 def test_columns_parted_by_a_rule():
     canvas = Canvas(1500, 1300)
     left = canvas.column(60, 120, prose(16, 5))

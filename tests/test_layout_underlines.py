@@ -57,5 +57,12 @@ def test_a_stroke_through_a_word_is_none():
     assert _find(struck) is None
 
 
+def test_a_blank_to_be_filled_in_is_none():
+    canvas = Canvas(900, 240)
+    _, _, right, _ = canvas.text(80, 120, "Name of place")
+    canvas.rule(right + 12, 126, right + 80, 129)
+    assert _find(canvas.grey) is None
+
+
 def test_an_empty_page():
     assert _find(np.full((100, 200), 255, np.uint8)) is None

@@ -68,6 +68,11 @@ def test_between_cells_the_cut_is_upright_however_much_ink_it_passes():
     assert paths.cost[0] == pytest.approx(20)
 
 
+def test_a_bar_between_two_stems_is_cut_once():
+    paths, _ = _find(_strip((20, 18, 26, 38), (26, 26, 44, 30), (44, 18, 50, 38)), (20, 50))
+    assert len(paths.column) == 1
+
+
 def test_cuts_stay_inside_their_range_and_off_its_ends():
     rng = np.random.default_rng(0)
     grey = (rng.random((56, 400)) < 0.1).astype(np.uint8) * 255

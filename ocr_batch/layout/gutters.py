@@ -19,10 +19,9 @@ _TALLEST = 8
 _LEVEL = 0.3
 _LEADING = 3.5
 # More phrases than this are dirt, not columns of text.
-_MOST_PHRASES = 4000
+_MOST_PHRASES = 12_000
 _FEWEST_LINES = 3
 _FEWEST_SIDE = 4
-_FEWEST_PROSE = 4
 # Letters on a line of prose: fewer, and it is a table's cell. Where all rows are level, more.
 _PROSE_LETTERS = 14
 _PROSE_LETTERS_LEVEL = 19
@@ -31,6 +30,11 @@ _ALL_LEVEL = 0.75
 # level with another, so many, so long.
 _OWN_LEADING = 0.5
 _FEWEST_OWN = 5
+# Rows of a table are this much further apart than the lines of their cells, but not so much.
+_ROW_GAP = 1.4
+_WHITE = 4.0
+_SAME = 0.7
+_FEWEST_GAPS = 2
 _OWN_LETTERS = 4
 _WORD = 4
 
@@ -82,15 +86,14 @@ def find_gutters(phrases: Phrases, rules: NDArray[np.float64]) -> NDArray[np.flo
 def _side_by_side(phrases: Phrases) -> bool:
     """Tell whether there may be lines of prose beside other lines: most pages need no search."""
     prose = phrases.box[phrases.letters >= _PROSE_LETTERS]
-    lines = phrases.box[phrases.letters >= _WORD]
-    if len(prose) < _FEWEST_SIDE or len(lines) < _FEWEST_SIDE + _FEWEST_OWN:
+    if len(prose) < _FEWEST_SIDE:
         return False
-    # Two lines of prose are enough of a sign, of others it takes as many as a column has.
-    nth, few = 1, _FEWEST_OWN - 1
-    end, begin = np.partition(prose[:, 2], nth)[nth], -np.partition(-prose[:, 0], nth)[nth]
-    left_end = np.partition(lines[:, 2], few)[few]
-    right_begin = -np.partition(-lines[:, 0], few)[few]
-    return bool(max(right_begin - end, begin - left_end) > -phrases.x_height)
+    # Two lines of prose on a side are sign enough; of shorter lines, as many as make a column.
+    end, begin = np.sort(prose[:, 2])[1], np.sort(prose[:, 0])[-2]
+    words = phrases.box[phrases.letters >= _WORD]
+    left_end = np.sort(words[:, 2])[min(_FEWEST_OWN, len(words)) - 1]
+    right_begin = np.sort(words[:, 0])[-min(_FEWEST_OWN, len(words))]
+    return bool(max(begin - end, right_begin - end, begin - left_end) > -phrases.x_height)
 
 
 def _distinct(strips: list[Boxes], phrases: Phrases) -> list[Boxes]:
@@ -209,17 +212,36 @@ def _prose_letters(lefts: Boxes, rights: Boxes, x_height: float) -> int:
 
 
 def _own_leading(phrases: Phrases, lefts: Index, rights: Index) -> bool:
-    """Tell whether lines on either side are seldom level with the other's: no table's rows."""
+    """Tell whether lines on either side go their own way beside the other's: no table's rows."""
     x_height, foot = phrases.x_height, phrases.foot
     top = max(foot[lefts].min(), foot[rights].min()) - x_height
     bottom = min(foot[lefts].max(), foot[rights].max()) + x_height
-    level = np.abs(foot[lefts][:, None] - foot[rights]) < _LEVEL * x_height
-    for lines, partners in ((foot[lefts], level), (foot[rights], level.T)):
-        beside = (lines > top) & (lines < bottom)
-        if beside.sum() < _FEWEST_OWN or partners[beside].any(axis=1).mean() > _OWN_LEADING:
+    gaps = []
+    for own, other in ((foot[lefts], foot[rights]), (foot[rights], foot[lefts])):
+        beside = np.sort(own[(own > top) & (own < bottom)])
+        if len(beside) < _FEWEST_OWN:
             return False
-        step = np.diff(np.sort(lines[beside])) / x_height
-        # The cells of a form stand far apart.
-        if np.median(step[step > _LEVEL]) > _LEADING:
+        away = (other - beside[:, None]) / x_height
+        away = away[np.arange(len(away)), np.abs(away).argmin(axis=1)]
+        # Cells may stand a little lower than their labels, but all of them as much.
+        low, high = np.quantile(away, (0.25, 0.75))
+        if (np.abs(away) < _LEVEL).mean() > _OWN_LEADING or high - low < _LEVEL:
             return False
-    return True
+        step = np.diff(beside)
+        step, begin = step[step > _LEVEL * x_height], beside[:-1][step > _LEVEL * x_height]
+        # The entries of a form stand far apart.
+        if not len(step) or np.median(step) > _LEADING * x_height:
+            return False
+        wide = (step > _ROW_GAP * np.median(step)) & (step < _WHITE * np.median(step))
+        gaps.append(np.stack([begin[wide], begin[wide] + step[wide]], axis=1))
+    return not _same_gaps(*gaps)
+
+
+def _same_gaps(one: Boxes, other: Boxes) -> bool:
+    """Tell whether most gaps between groups of lines, (K, 2) rows, meet one on the other side."""
+    if min(len(one), len(other)) < _FEWEST_GAPS:
+        return False
+    shared = np.minimum(one[:, None, 1], other[:, 1]) - np.maximum(one[:, None, 0], other[:, 0])
+    smaller = np.minimum((one[:, 1] - one[:, 0])[:, None], other[:, 1] - other[:, 0])
+    meets = shared > _SAME * smaller
+    return bool(min(meets.any(axis=1).mean(), meets.any(axis=0).mean()) > _SAME)

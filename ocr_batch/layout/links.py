@@ -65,7 +65,7 @@ def link_neighbours(
     return level, gap
 
 
-def _crosses(
+def _look_across(
     components: Components, neighbours: Neighbours, gutters: NDArray[np.float64]
 ) -> NDArray[np.bool_]:
     """Tell which pairs look at each other across a gutter."""
@@ -114,7 +114,7 @@ def group_letters(
     similar = np.maximum(components.height[a], components.height[b]) <= 2.6 * np.minimum(
         components.height[a], components.height[b]
     )
-    linked = level & ~_crosses(components, neighbours, gutters)
+    linked = level & ~_look_across(components, neighbours, gutters)
     near = linked & (gap < 2 * _WORD_GAP * x_height)
     group = connected_groups(len(components), a[near], b[near])
     linked &= near | (similar & _belong(components, np.where(body, group, -1), a, b, x_height))
@@ -142,6 +142,9 @@ def _belong(
     first, second = number[a], number[b]
     shorter, longer = np.minimum(size[first], size[second]), np.maximum(size[first], size[second])
     even = np.abs(foot[first] - foot[second]) <= _EVEN * np.maximum(tall[first], tall[second])
+    # The ends of long lines that curve are level where they meet.
+    ends = np.abs(components.bottom[a] - components.bottom[b]) <= _STAND_LEVEL * x_height
+    even |= ends & (shorter >= _LONG)
     # A symbol with its subscripts stands level with nothing.
     even |= (shorter < _WORD) & (longer >= _LONG)
     # Quotation marks look at each other over the word between them, which is their line.

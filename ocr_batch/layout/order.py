@@ -11,8 +11,11 @@ Boxes = NDArray[np.float64]
 
 # A column goes on over a step of up to this many x-heights.
 _COLUMN_STEP = 4.0
-# Lines of which one is set into a column beside the other differ by up to so many x-heights.
+# Lines of which one stands beside the other differ by up to so many x-heights; level ones by less.
 _BESIDE = 1.5
+_LEVEL = 0.25
+# A single line between columns is a heading.
+_FEWEST_INSET = 2
 
 
 def reading_order(box: Boxes, gutters: Boxes) -> NDArray[np.int64]:
@@ -160,16 +163,21 @@ def _set_between(
     column = (middle > gutter[1]) & (middle < top) & ~crossing
     lefts, rights = column & (box[:, 2] <= gutter[2]), column & (box[:, 0] >= gutter[0])
     own = np.flatnonzero(crossing & between)
-    if not len(own) or not lefts.any() or not rights.any():
+    if len(own) < _FEWEST_INSET or not lefts.any() or not rights.any():
         return none
     steps = np.diff(np.sort(middle[between & ~crossing]), prepend=top, append=bottom)
     if steps.max() > _COLUMN_STEP * np.median(band):
         return none
-    # Of the lines level with each, is there one in the column on the left, one on the right?
-    level = np.abs(middle[own, None] - middle) < _BESIDE * (band[own, None] + band) / 2
+    # Of the lines beside each, is there one in the column on the left, one on the right?
+    away = np.abs(middle[own, None] - middle) / ((band[own, None] + band) / 2)
+    level = away < _BESIDE
     in_left = (box[:, 2] <= box[own, 0, None]) & (box[:, 2] > np.median(box[lefts, 0]))
     in_right = (box[:, 0] >= box[own, 2, None]) & (box[:, 0] < np.median(box[rights, 2]))
     if not ((level & in_left).any(axis=1) & (level & in_right).any(axis=1)).all():
+        return none
+    # What stands level with lines on both sides is the middle cell of a table's row.
+    level = away < _LEVEL
+    if ((level & in_left).any(axis=1) & (level & in_right).any(axis=1)).mean() > 0.5:
         return none
     # A short last line need not reach across.
     left, right = box[own, 0].min(), box[own, 2].max()

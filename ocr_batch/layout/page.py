@@ -33,13 +33,15 @@ _WORD_GAPS = (1.1, 1.9)
 _RULE_WIDE = 0.45
 _RULE_PIECE = 0.9
 _RULE_LONG = 5.5
-# Letters of a page (a newspaper has 20,000; noise has more), lines of a page, of a newspaper's
-# page, letters of a word.
+# A page of a newspaper has 50,000 letters; noise may have more.
 _MOST_LETTERS = 150_000
+# Lines of an ordinary page and of a newspaper's; letters of a word and of a long line.
 _MANY_LINES = 350
 _MOST_LINES = 2500
 _WORD = 4
+_LONG = 12
 # Ratios.
+_TEXT = 0.9
 _RULE_SLENDER = 4.0
 _RULE_COVERED = 0.7
 
@@ -129,9 +131,12 @@ def _drop_noise(lines: Lines) -> Lines:
     if len(lines) <= _MANY_LINES:
         return lines
     size = np.bincount(lines.line_of[lines.line_of >= 0], minlength=len(lines))
-    # A newspaper's page has many lines; noise has few letters on each.
     longest = np.argsort(-size, kind="stable")[:_MOST_LINES]
-    return _renumber(lines, np.sort(longest[size[longest] >= _WORD]))
+    # The lines of a newspaper are mostly long, those of noise have a few letters.
+    if size[size >= _LONG].sum() < _TEXT * size.sum():
+        longest = longest[: max(_MANY_LINES, np.count_nonzero(size >= _LONG))]
+        longest = longest[size[longest] >= _WORD]
+    return _renumber(lines, np.sort(longest))
 
 
 def _dirt(ink: NDArray[np.bool_], components: Components, x_height: float) -> NDArray[np.bool_]:

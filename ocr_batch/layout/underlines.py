@@ -13,6 +13,9 @@ __all__ = ["find_underlines"]
 # In x-heights: the shortest underline, how far below the baseline it may be drawn.
 _SHORTEST = 2.2
 _BELOW = (0.15, 0.9)
+# Of an underline, this share is under letters; wider ones are underlines themselves.
+_COVERED = 0.4
+_WIDEST = 2.0
 # More long runs than this are a picture's.
 _MOST_RUNS = 4000
 # Letters of a word.
@@ -24,7 +27,7 @@ Places = NDArray[np.int64]
 def find_underlines(
     components: Components, lines: Lines, dirt: NDArray[np.bool_], x_height: float
 ) -> tuple[Places, Places, Places] | None:
-    """Find the long level runs of ink below baselines.
+    """Find the long level runs of ink below the letters of lines.
 
     Parameters
     ----------
@@ -46,8 +49,9 @@ def find_underlines(
     # Print may be smaller than the page's.
     long = np.flatnonzero(runs.stop - runs.start >= 0.5 * _SHORTEST * x_height)
     long = long[~dirt[runs.component[long]]]
-    letters = np.bincount(lines.line_of[lines.line_of >= 0], minlength=len(lines))
-    words = np.flatnonzero(letters >= _WORD)
+    order = np.argsort(lines.line_of, kind="stable")
+    bounds = np.searchsorted(lines.line_of[order], np.arange(len(lines) + 1))
+    words = np.flatnonzero(np.diff(bounds) >= _WORD)
     if not 0 < len(long) <= _MOST_RUNS or not len(words):
         return None
     row, start, stop = runs.row[long], runs.start[long], runs.stop[long]
@@ -64,7 +68,15 @@ def find_underlines(
         middle = np.clip((start[near] + stop[near]) / 2, left, right)
         foot = baseline_at(lines, np.full(len(near), line), middle)
         below = (row[near] - foot) / size
-        found[near[(below > _BELOW[0]) & (below < _BELOW[1])]] = True
+        near = near[(below > _BELOW[0]) & (below < _BELOW[1])]
+        # A blank to be filled in has no letters above it.
+        letters = order[bounds[line] : bounds[line + 1]]
+        over = np.minimum(stop[near, None], components.right[letters]) - np.maximum(
+            start[near, None], components.left[letters]
+        )
+        own_width = components.width[letters] <= _WIDEST * size
+        covered = np.where(own_width, np.maximum(over, 0), 0).sum(axis=1)
+        found[near[covered >= _COVERED * (stop[near] - start[near])]] = True
     if not found.any():
         return None
     return row[found], start[found], stop[found]

@@ -32,14 +32,14 @@ _CONTEXT = 64
 
 
 class CutPaths:
-    """Candidate cuts, ordered from left to right.
+    """Candidate cuts, in the order of their columns in the middle; upright ones may cross others.
 
     Attributes
     ----------
     column : ndarray of int64, shape (K, 56)
         Column of the path in each row of the strip; a cut lies left of that column.
     cost : ndarray of float32, shape (K,)
-        Black pixels that the path passes.
+        Black pixels that the path passes, and .18 for each step aside.
     """
 
     __slots__ = ("column", "cost")
@@ -88,18 +88,25 @@ def _least_near(cost: NDArray[np.float32], borders: NDArray[np.float64]) -> NDAr
     return np.asarray(near[np.arange(len(near)), best], np.int64)
 
 
-def _thin_columns(ink: NDArray[np.float32], middle: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Return columns of less ink than their neighbours that no path of least ink is near."""
+def _middles(marked: NDArray[np.bool_]) -> NDArray[np.int64]:
+    """Return the middle column of each run of marked ones."""
+    starts = np.flatnonzero(marked & ~np.r_[False, marked[:-1]])
+    stops = np.flatnonzero(marked & ~np.r_[marked[1:], False])
+    return np.asarray((starts + stops) // 2, np.int64)
+
+
+def _thin_columns(ink: NDArray[np.float32], paths: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return columns of less ink than those beside them, but not beside a path of least ink."""
     least = cv2.erode(ink[None], np.ones((1, 2 * _NEAREST + 1), np.uint8))[0]
     most = cv2.dilate(ink[None], np.ones((1, 4 * _NEAREST + 1), np.uint8))[0]
-    thin = (ink <= least) & (ink > 0) & (ink < _MOST_UPRIGHT) & (ink < _THIN * most)
-    found = np.flatnonzero(thin)
-    if len(middle):
-        at = np.searchsorted(middle, found)
-        before = np.abs(found - middle[np.maximum(at - 1, 0)])
-        after = np.abs(middle[np.minimum(at, len(middle) - 1)] - found)
-        found = found[np.minimum(before, after) > 1]
-    return found
+    found = _middles((ink <= least + 1e-3) & (ink > 0) & (ink < _MOST_UPRIGHT))
+    found = found[ink[found] < _THIN * most[found]]
+    if not len(paths):
+        return found
+    at = np.searchsorted(paths, found)
+    before = np.abs(found - paths[np.maximum(at - 1, 0)])
+    after = np.abs(paths[np.minimum(at, len(paths) - 1)] - found)
+    return np.asarray(found[np.minimum(before, after) > 1], np.int64)
 
 
 def find_cuts(
@@ -166,9 +173,7 @@ def _cuts(
     # A candidate is the least of its neighbourhood; of equals, the middle one.
     least = cv2.erode(cost[None], np.ones((1, 2 * _NEAREST + 1), np.uint8))[0]
     minimum = (cost <= least + 1e-6) & (cost < _MOST_INK)
-    starts = np.flatnonzero(minimum & ~np.r_[False, minimum[:-1]])
-    stops = np.flatnonzero(minimum & ~np.r_[minimum[1:], False])
-    middle = (starts + stops) // 2
+    middle = _middles(minimum)
     upright = np.zeros(len(middle), np.bool_)
     column_ink = ink.sum(axis=0)
     straight = _thin_columns(column_ink, middle)
