@@ -16,9 +16,11 @@ __all__ = ["Lines", "baseline_at", "find_lines"]
 
 # In x-heights.
 _LEVEL = 0.4
-# More groups than this are dirt; letters of a word.
+# More groups than this are dirt.
 _MOST_GROUPS = 2000
+# Letters of a word.
 _WORD = 4
+# More loose marks than this are noise.
 _MOST_MARKS = 20_000
 
 

@@ -11,7 +11,8 @@ Boxes = NDArray[np.float64]
 
 # A column goes on over a step of up to this many x-heights.
 _COLUMN_STEP = 4.0
-# Lines of which one stands beside the other differ by up to so many x-heights; level ones by less.
+# Lines of which one stands beside the other differ by up to so many of their x-heights; level
+# ones by less.
 _BESIDE = 1.5
 _LEVEL = 0.25
 # A single line between columns is a heading.

@@ -19,7 +19,7 @@ _AT_ONCE = 16
 
 
 def white_strips(boxes: NDArray[np.float64], x_height: float) -> NDArray[np.float64]:
-    """Find upright strips of a page in which no phrase stands, the tallest first.
+    """Find upright strips of a page in which next to no phrase stands, the tallest first.
 
     Parameters
     ----------
@@ -32,7 +32,7 @@ def white_strips(boxes: NDArray[np.float64], x_height: float) -> NDArray[np.floa
     -------
     ndarray of float64, shape (S, 4)
         left, top, right, bottom of each strip; strips do not overlap. They end where the phrases of
-        the page end.
+        the page end. A phrase may reach into a strip over up to a twentieth of its height.
     """
     cell = _CELL * x_height
     origin = boxes[:, :2].min(axis=0)

@@ -100,7 +100,7 @@ def _thin_columns(ink: NDArray[np.float32], paths: NDArray[np.int64]) -> NDArray
     least = cv2.erode(ink[None], np.ones((1, 2 * _NEAREST + 1), np.uint8))[0]
     most = cv2.dilate(ink[None], np.ones((1, 4 * _NEAREST + 1), np.uint8))[0]
     found = _middles((ink <= least + 1e-3) & (ink > 0) & (ink < _MOST_UPRIGHT))
-    found = found[ink[found] < _THIN * most[found]]
+    found = np.asarray(found[ink[found] < _THIN * most[found]], np.int64)
     if not len(paths):
         return found
     at = np.searchsorted(paths, found)
