@@ -162,9 +162,9 @@ def test_a_line_cut_in_half_is_read_badly() -> None:
 def test_letters_that_touch_are_lost_by_their_shapes() -> None:
     canvas = Canvas(1300, 420)
     for number, line in enumerate(LINES):
-        canvas.text(80, 110 + 80 * number, line, SIZE, tracking=-3.4)
+        canvas.text(80, 110 + 80 * number, line, SIZE, tracking=-3.8)
     blame = blamed(canvas, LINES)
-    assert sum(blame.counts[cause] for cause in SHAPES) >= 0.7 * blame.counts.total() > 3
+    assert sum(blame.counts[cause] for cause in SHAPES) >= 0.6 * blame.counts.total() > 3
 
 
 def test_a_word_of_strokes_is_dropped_as_junk() -> None:
