@@ -22,6 +22,8 @@ _LEADING = 3.5
 _MOST_PHRASES = 12_000
 _FEWEST_LINES = 3
 _FEWEST_SIDE = 4
+# Prose ends, or begins, where this share of its lines does.
+_PROSE_EDGE = 0.9
 # Letters on a line of prose: fewer, and it is a table's cell. Where all rows are level, more.
 _PROSE_LETTERS = 14
 _PROSE_LETTERS_LEVEL = 19
@@ -88,12 +90,15 @@ def _side_by_side(phrases: Phrases) -> bool:
     prose = phrases.box[phrases.letters >= _PROSE_LETTERS]
     if len(prose) < _FEWEST_SIDE:
         return False
-    # Two lines of prose on a side are sign enough; of shorter lines, as many as make a column.
-    end, begin = np.sort(prose[:, 2])[1], np.sort(prose[:, 0])[-2]
+    # Two lines of prose beside two others are sign enough; of shorter lines, as many as make a
+    # column, beyond where the prose ends.
+    end, begin = np.sort(prose[:, 2]), np.sort(prose[:, 0])
     words = phrases.box[phrases.letters >= _WORD]
-    left_end = np.sort(words[:, 2])[min(_FEWEST_OWN, len(words)) - 1]
-    right_begin = np.sort(words[:, 0])[-min(_FEWEST_OWN, len(words))]
-    return bool(max(begin - end, right_begin - end, begin - left_end) > -phrases.x_height)
+    few = min(_FEWEST_OWN, len(words))
+    left_end, right_begin = np.sort(words[:, 2])[few - 1], np.sort(words[:, 0])[-few]
+    edge = int(_PROSE_EDGE * (len(prose) - 1))
+    gap = max(begin[-2] - end[1], right_begin - end[edge], begin[-1 - edge] - left_end)
+    return bool(gap > -phrases.x_height)
 
 
 def _distinct(strips: list[Boxes], phrases: Phrases) -> list[Boxes]:
@@ -142,6 +147,8 @@ def _part(strip: Boxes, phrases: Phrases, found: list[Boxes]) -> Boxes | None:
         at = (middle > other[1]) & (middle < other[3])
         left &= ~at | (begin > other[0]) | (other[0] > x0)
         right &= ~at | (end < other[2]) | (other[2] < x1)
+    if min(np.count_nonzero(left), np.count_nonzero(right)) < _FEWEST_SIDE:
+        return None
     # A wide white area reaches too far (beside a short paragraph, say): phrases near it tell more.
     reach = _REACH * phrases.x_height
     lefts, rights = left & (end > x0 - reach), right & (begin < x1 + reach)

@@ -27,6 +27,7 @@ _MOST_INK = 9.0
 _MOST_UPRIGHT = 14.0
 _THIN = 0.7
 _NEAREST = 3
+_APART = 3
 _MARGIN = 3.0
 _CONTEXT = 64
 
@@ -106,7 +107,7 @@ def _thin_columns(ink: NDArray[np.float32], paths: NDArray[np.int64]) -> NDArray
     at = np.searchsorted(paths, found)
     before = np.abs(found - paths[np.maximum(at - 1, 0)])
     after = np.abs(paths[np.minimum(at, len(paths) - 1)] - found)
-    return np.asarray(found[np.minimum(before, after) > 1], np.int64)
+    return np.asarray(found[np.minimum(before, after) > _APART], np.int64)
 
 
 def find_cuts(
