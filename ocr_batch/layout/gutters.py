@@ -164,8 +164,6 @@ def _part(strip: Boxes, phrases: Phrases, found: list[Boxes]) -> Boxes | None:
 
 def _nearest(phrases: Phrases, distance: NDArray[np.float64], chosen: Index) -> Index:
     """Return those of the chosen phrases before which none stands on the row of their middle."""
-    if not len(chosen):
-        return chosen
     box = phrases.box[chosen]
     rows = np.floor((box[:, [1, 3]] - box[:, 1].min()) / phrases.x_height).astype(np.int64)
     least = np.full(int(rows.max()) + 1, np.inf)

@@ -169,16 +169,17 @@ def _set_between(
     steps = np.diff(np.sort(middle[between & ~crossing]), prepend=top, append=bottom)
     if steps.max() > _COLUMN_STEP * np.median(band):
         return none
-    # Of the lines beside each, is there one in the column on the left, one on the right?
     away = np.abs(middle[own, None] - middle) / ((band[own, None] + band) / 2)
-    level = away < _BESIDE
     in_left = (box[:, 2] <= box[own, 0, None]) & (box[:, 2] > np.median(box[lefts, 0]))
     in_right = (box[:, 0] >= box[own, 2, None]) & (box[:, 0] < np.median(box[rights, 2]))
-    if not ((level & in_left).any(axis=1) & (level & in_right).any(axis=1)).all():
-        return none
+
+    def flanked(limit: float) -> NDArray[np.bool_]:
+        """Tell which have lines so close to their own level in both columns."""
+        near = away < limit
+        return np.asarray((near & in_left).any(axis=1) & (near & in_right).any(axis=1), np.bool_)
+
     # What stands level with lines on both sides is the middle cell of a table's row.
-    level = away < _LEVEL
-    if ((level & in_left).any(axis=1) & (level & in_right).any(axis=1)).mean() > 0.5:
+    if not flanked(_BESIDE).all() or flanked(_LEVEL).mean() > 0.5:
         return none
     # A short last line need not reach across.
     left, right = box[own, 0].min(), box[own, 2].max()

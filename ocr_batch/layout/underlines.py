@@ -49,11 +49,11 @@ def find_underlines(
     # Print may be smaller than the page's.
     long = np.flatnonzero(runs.stop - runs.start >= 0.5 * _SHORTEST * x_height)
     long = long[~dirt[runs.component[long]]]
+    if not 0 < len(long) <= _MOST_RUNS:
+        return None
     order = np.argsort(lines.line_of, kind="stable")
     bounds = np.searchsorted(lines.line_of[order], np.arange(len(lines) + 1))
     words = np.flatnonzero(np.diff(bounds) >= _WORD)
-    if not 0 < len(long) <= _MOST_RUNS or not len(words):
-        return None
     row, start, stop = runs.row[long], runs.start[long], runs.stop[long]
     own = lines.line_of[runs.component[long]]
     found = np.zeros(len(long), np.bool_)
